@@ -1,0 +1,10 @@
+"""chainrule: backpropagation you can see, at native speed."""
+
+from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from chainrule.gates.gate import Gate
+from chainrule.gates.indexing import scatter_add
+from chainrule.gates.special import sigmoid, softplus
+from chainrule.graph.array import Array, Parameter, State
+from chainrule.graph.edge import Edge, edges
+from chainrule.graph.mode import no_grad, nonfinite
+from chainrule.numpy_protocol import array, constant

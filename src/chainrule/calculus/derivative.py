@@ -1,0 +1,338 @@
+"""grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp: derivatives of functions of arrays, of any order.
+
+How they nest: each transformation hands the function *fresh* variables that stand for its arguments (an identity gate
+on an Array, a new leaf on plain data), walks back to exactly those, and evaluates the rules on Arrays whenever the
+result can depend on a variable from outside: an argument that is an Array itself, or one that the function closes
+over. So an inner derivative is a function of the outer variables, and neither can be taken for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.calculus.trees import leaves, map_leaves
+from chainrule.gates.constant import detach
+from chainrule.gates.shape import BroadcastTo
+from chainrule.graph.array import Array, new_leaf
+from chainrule.graph.backward import flow
+from chainrule.graph.errors import GraphError, describe
+from chainrule.graph.mode import MODE, switched
+
+Argnums = int | str | Sequence[int | str]
+
+
+def variable(x: Any) -> Array:
+    """A fresh variable that stands for ``x`` under a transformation.
+
+    Raises TypeError if ``x`` is not a floating-point number or array.
+    """
+    value = x._value if isinstance(x, Array) else np.asarray(x)
+    if value.dtype.kind != "f":
+        raise TypeError(
+            f"cannot differentiate with respect to {describe(x)}: only floating-point arguments have derivatives "
+            f"(write 2.0 instead of 2, or use .astype(float))"
+        )
+    if isinstance(x, Array) and x.live and MODE.get().gradients:
+        stand_in: Array = BroadcastTo.of(x.shape)(x)
+        return stand_in
+    return new_leaf(Array, np.array(value), True)
+
+
+class Trace(NamedTuple):
+    """One evaluation of a function on fresh variables."""
+
+    variables: list[Array]
+    output: Any
+    attached: bool
+    """Whether derivatives are themselves functions of variables from outside."""
+    relevant: set[Array]
+    """The arrays between the variables and the output: only their gradients are worth computing."""
+    lifted: bool
+    """Whether an argument was an Array: then results are Arrays too."""
+
+
+def evaluate(function: Callable[..., Any], targets: Any, call: Callable[[Any], Any], has_aux: bool) -> tuple[Trace, Any]:
+    """Run ``call`` on fresh variables in place of the leaves of ``targets``."""
+    outer = MODE.get().gradients
+    lifted = any(isinstance(x, Array) for x in leaves(targets))
+    attachable = [x for x in leaves(targets) if isinstance(x, Array) and x.live and outer]
+    with switched(gradients=True):
+        fresh = map_leaves(variable, targets)
+        result = call(fresh)
+    aux = None
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"with has_aux=True, {_name(function)} must return a pair (output, auxiliary value)")
+        result, aux = result
+    variables = list(leaves(fresh))
+    relevant, outside = _between(variables, result)
+    attached = outer and (bool(attachable) or outside)
+    return Trace(variables, result, attached, relevant, lifted), aux
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _between(variables: list[Array], output: Any) -> tuple[set[Array], bool]:
+    """The arrays on a way from a variable to the output, and whether other live leaves lie behind the output."""
+    if not isinstance(output, Array) or not output.live:
+        return set(), False
+    oldest = min((x.number for x in variables), default=0)
+    seen, order, targets = {output}, [output], set(variables)
+    outside = False
+    for node in order:
+        if node in targets:
+            continue
+        if node.number < oldest or node.gate is None:
+            outside = True
+            continue
+        for x in node.inputs:
+            if isinstance(x, Array) and x.live and x not in seen:
+                seen.add(x)
+                order.append(x)
+    relevant = targets & seen
+    for node in sorted(order, key=lambda n: n.number):
+        if node.number >= oldest and any(x in relevant for x in node.inputs if isinstance(x, Array)):
+            relevant.add(node)
+    return relevant, outside
+
+
+def pull(trace: Trace, upstream: Any) -> list[Any]:
+    """dL/dx for each variable, zeros for those that the output does not depend on."""
+    gradients: dict[Array, Any] = {}
+    if trace.output in trace.relevant if isinstance(trace.output, Array) else False:
+        dz = new_leaf(Array, np.asarray(upstream), False) if trace.attached and not isinstance(upstream, Array) else upstream
+        targets = set(trace.variables)
+        with switched(gradients=trace.attached):
+            for node, dx in flow(trace.output, dz, trace.relevant.__contains__):
+                if node in targets:
+                    gradients[node] = dx
+    return [_result(trace, x, gradients.get(x)) for x in trace.variables]
+
+
+def _result(trace: Trace, x: Array, dx: Any) -> Any:
+    """A gradient in the dress of what was passed in."""
+    if dx is None:
+        dx = np.zeros(x.shape, x.dtype)
+    if isinstance(dx, Array):
+        return dx
+    dx = np.array(dx) if np.ndim(dx) else np.asarray(dx)
+    return new_leaf(Array, dx, False) if trace.lifted else dx
+
+
+def plain(trace: Trace, value: Any) -> Any:
+    """An output in the dress of what was passed in: Arrays only where there is something to differentiate."""
+    if not isinstance(value, Array) or trace.attached:
+        return value
+    return detach(value) if trace.lifted else np.array(value._value)
+
+
+class _Call:
+    """A function with some of its arguments singled out to be differentiated."""
+
+    def __init__(self, function: Callable[..., Any], argnums: Argnums, args: Any, kwargs: Any) -> None:
+        self.function, self.args, self.kwargs = function, list(args), dict(kwargs)
+        self.single = isinstance(argnums, (int, str))
+        wanted = [argnums] if isinstance(argnums, (int, str)) else list(argnums)
+        self.wanted = [self._resolved(k) for k in wanted]
+        self.targets = [self._get(k) for k in self.wanted]
+
+    def _resolved(self, k: int | str) -> int | str:
+        if isinstance(k, str):
+            if k in self.kwargs:
+                return k
+            raise TypeError(f"{_name(self.function)} was not called with a keyword argument {k!r} to differentiate")
+        n = len(self.args)
+        if not -n <= k < n:
+            raise TypeError(f"{_name(self.function)} was called with {n} positional arguments; there is no number {k}")
+        return k % n
+
+    def _get(self, k: int | str) -> Any:
+        return self.kwargs[k] if isinstance(k, str) else self.args[k]
+
+    def __call__(self, fresh: list[Any]) -> Any:
+        args, kwargs = list(self.args), dict(self.kwargs)
+        for k, x in zip(self.wanted, fresh, strict=True):
+            if isinstance(k, str):
+                kwargs[k] = x
+            else:
+                args[k] = x
+        return self.function(*args, **kwargs)
+
+    def pack(self, flat: list[Any]) -> Any:
+        """Flat results, one for each variable, in the structure of the arguments."""
+        rest = iter(flat)
+        made = [map_leaves(lambda _: next(rest), target) for target in self.targets]
+        return made[0] if self.single else tuple(made)
+
+
+def _scalar_seed(trace: Trace, function: Any) -> Any:
+    output = trace.output
+    if isinstance(output, (tuple, list, dict)) or (np.shape(output) != ()):
+        raise GraphError(
+            f"grad needs a function with one scalar result, and {_name(function)} returned "
+            f"{describe(output)}: reduce it (np.sum, np.mean), or use jacobian or vjp"
+        )
+    return np.ones((), output.dtype if isinstance(output, Array) else float)
+
+
+def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns ``(value, gradient)`` of ``function``, at the cost of one forward and one backward pass.
+
+    Args:
+        argnums: which argument to differentiate: a position, a keyword's name, or a sequence of them (then the
+            gradient is a tuple). An argument may be a nested list, tuple or dict of arrays.
+        has_aux: ``function`` returns ``(value, auxiliary)``; the result is ``((value, auxiliary), gradient)``.
+
+    Raises TypeError for integer, boolean or complex arguments, GraphError if the value is not a scalar.
+
+    >>> import chainrule as cr
+    >>> cr.value_and_grad(lambda x: x ** 2)(3.0)
+    (array(9.), array(6.))
+    """
+
+    @wraps(function)
+    def derived(*args: Any, **kwargs: Any) -> Any:
+        call = _Call(function, argnums, args, kwargs)
+        trace, aux = evaluate(function, call.targets, call, has_aux)
+        gradient = call.pack(pull(trace, _scalar_seed(trace, function)))
+        value = plain(trace, trace.output)
+        return ((value, map_leaves(lambda x: plain(trace, x), aux)) if has_aux else value), gradient
+
+    return derived
+
+
+def grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns the gradient of the scalar ``function``; with ``has_aux``, ``(gradient, auxiliary)``.
+
+    ndarray or float in, ndarray out; Array in, Array out. The result depends on live variables that ``function`` closes
+    over, if any; it is then an Array, so that it can be differentiated with respect to them. See ``value_and_grad``
+    for the arguments.
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.grad(np.tanh)(0.0)
+    array(1.)
+    >>> cr.grad(cr.grad(lambda x: x ** 3))(2.0)
+    array(12.)
+    """
+
+    @wraps(function)
+    def derived(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = value_and_grad(function, argnums, has_aux=has_aux)(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return derived
+
+
+def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The value of ``function(*args)`` and a function that takes dL/d(value) to the tuple of dL/d(argument).
+
+    >>> import numpy as np, chainrule as cr
+    >>> value, pullback = cr.vjp(np.sin, np.array([0.0, 1.0]))
+    >>> pullback(np.array([1.0, 0.0]))
+    (array([1., 0.]),)
+    """
+    call = _Call(function, range(len(args)), args, {})
+    trace, _ = evaluate(function, call.targets, call, False)
+
+    def pullback(upstream: Any) -> tuple[Any, ...]:
+        output = trace.output
+        if np.shape(upstream) != np.shape(output):
+            raise ValueError(f"upstream {describe(np.asarray(upstream))} does not fit the value, {describe(output)}")
+        again = trace
+        if isinstance(upstream, Array):
+            again = trace._replace(attached=trace.attached or upstream.live, lifted=True)
+        elif isinstance(output, Array):
+            upstream = np.asarray(upstream, output.dtype)
+        packed: tuple[Any, ...] = call.pack(pull(again, upstream))
+        return packed
+
+    return plain(trace, trace.output), pullback
+
+
+def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value and its change along ``tangents``: J v.
+
+    Computed by two reverse passes: the pullback u -> J^T u is linear in u, and its own pullback is v -> J v.
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.jvp(np.sin, (0.0,), (2.0,))
+    (array(0.), array(2.))
+    """
+    call = _Call(function, range(len(primals)), primals, {})
+    trace, _ = evaluate(function, call.targets, call, False)
+    flat = list(leaves(tuple(tangents)))
+    if len(flat) != len(trace.variables) or any(np.shape(t) != x.shape for t, x in zip(flat, trace.variables, strict=True)):
+        raise ValueError("jvp needs a tangent of each argument's shape")
+    if not isinstance(trace.output, Array):
+        return trace.output, np.zeros(np.shape(trace.output))
+    u = new_leaf(Array, np.zeros(trace.output.shape, trace.output.dtype), True)
+    with switched(gradients=True):
+        pulled = pull(trace._replace(attached=True), u)
+        paired: Any = 0.0
+        for g, t in zip(pulled, flat, strict=True):
+            paired = paired + np.sum(g * (t if isinstance(t, Array) else np.asarray(t, g.dtype)))
+    live_tangent = any(isinstance(t, Array) and t.live for t in flat) and MODE.get().gradients
+    relevant, _ = _between([u], paired)
+    back = Trace([u], paired, trace.attached or live_tangent, relevant, trace.lifted or live_tangent)
+    return plain(trace, trace.output), pull(back, np.ones((), paired.dtype))[0]
+
+
+def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """A function that returns dz/dx in full, of shape ``z.shape + x.shape``: one backward pass an element of z.
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.jacobian(np.tanh)(np.array([0.0, 1.0])).round(2)
+    array([[1.  , 0.  ],
+           [0.  , 0.42]])
+    """
+
+    @wraps(function)
+    def derived(*args: Any, **kwargs: Any) -> Any:
+        call = _Call(function, argnums, args, kwargs)
+        trace, _ = evaluate(function, call.targets, call, False)
+        shape = np.shape(trace.output)
+        dtype = trace.output.dtype if isinstance(trace.output, Array) else float
+        basis = np.eye(int(np.prod(shape)), dtype=dtype).reshape(-1, *shape)
+        rows = [pull(trace, row) for row in basis]
+        if not rows:
+            columns: list[Any] = [np.zeros(shape + x.shape, x.dtype) for x in trace.variables]
+            return call.pack([_result(trace._replace(attached=False), c, c) for c in columns])
+        stacked = [np.reshape(np.stack(column), shape + np.shape(column[0])) for column in zip(*rows, strict=True)]
+        return call.pack(stacked)
+
+    return derived
+
+
+def hessian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """A function that returns the second derivatives of a scalar ``function``: the Jacobian of its gradient.
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(function, argnums), argnums)
+
+
+def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The Hessian of a scalar ``function`` times a vector, without building it: the gradient of (gradient . v).
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.hvp(lambda x: np.sum(x ** 3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    (array([6., 0.]),)
+    """
+    everything = tuple(range(len(primals)))
+    vectors = list(leaves(tuple(tangents)))
+
+    def slope(*args: Any) -> Any:
+        parts = leaves(grad(function, everything)(*args))
+        return sum((np.sum(g * v) for g, v in zip(parts, vectors, strict=True)), start=0.0)
+
+    result: tuple[Any, ...] = grad(slope, everything)(*primals)
+    return result

@@ -1,0 +1,248 @@
+"""Arithmetic, element by element: the gates of every circuit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.primitive import Elementwise, primitive
+
+
+@primitive
+class Add(Elementwise):
+    """z = x + y: distributes its upstream gradient unchanged."""
+
+    notation = "{0} + {1}"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.add(x, y)
+
+    def dx(self, dz: Any) -> Any:
+        return dz
+
+    def dy(self, dz: Any) -> Any:
+        return dz
+
+
+@primitive
+class Subtract(Elementwise):
+    """z = x - y"""
+
+    notation = "{0} - {1}"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.subtract(x, y)
+
+    def dx(self, dz: Any) -> Any:
+        return dz
+
+    def dy(self, dz: Any) -> Any:
+        return -dz
+
+
+@primitive
+class Multiply(Elementwise):
+    """z = x * y: swaps its inputs and scales them by the upstream gradient."""
+
+    notation = "{0} * {1}"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.multiply(x, y)
+
+    def dx(self, dz: Any, y: Any) -> Any:
+        return dz * y
+
+    def dy(self, dz: Any, x: Any) -> Any:
+        return dz * x
+
+
+@primitive
+class Divide(Elementwise):
+    """z = x / y"""
+
+    notation = "{0} / {1}"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.divide(x, y)
+
+    def dx(self, dz: Any, y: Any) -> Any:
+        return dz / y
+
+    def dy(self, dz: Any, z: Any, y: Any) -> Any:
+        return -dz * z / y
+
+
+@primitive
+class Negative(Elementwise):
+    """z = -x"""
+
+    notation = "-{0}"
+
+    def forward(self, x: Any) -> Any:
+        return np.negative(x)
+
+    def dx(self, dz: Any) -> Any:
+        return -dz
+
+
+@primitive
+class Remainder(Elementwise):
+    """z = x - floor(x / y) * y, the sign of y (Python's %)"""
+
+    notation = "{0} % {1}"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.remainder(x, y)
+
+    def dx(self, dz: Any) -> Any:
+        return dz
+
+    def dy(self, dz: Any, x: Any, y: Any) -> Any:
+        return -dz * np.floor_divide(x, y)
+
+
+@primitive
+class Fmod(Elementwise):
+    """z = x - trunc(x / y) * y, the sign of x (C's fmod)"""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.fmod(x, y)
+
+    def dx(self, dz: Any) -> Any:
+        return dz
+
+    def dy(self, dz: Any, x: Any, y: Any) -> Any:
+        return -dz * np.trunc(x / y)
+
+
+@primitive
+class Absolute(Elementwise):
+    """z = abs(x); the local gradient at 0 is 0"""
+
+    notation = "|{0}|"
+
+    def forward(self, x: Any) -> Any:
+        return np.absolute(x)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        return dz * np.sign(x)
+
+
+@primitive
+class Reciprocal(Elementwise):
+    """z = 1 / x"""
+
+    notation = "1 / {0}"
+
+    def forward(self, x: Any) -> Any:
+        return np.reciprocal(x)
+
+    def dx(self, dz: Any, z: Any) -> Any:
+        return -dz * z * z
+
+
+@primitive
+class Square(Elementwise):
+    """z = x ** 2"""
+
+    notation = "{0} ** 2"
+
+    def forward(self, x: Any) -> Any:
+        return np.square(x)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        return 2.0 * dz * x
+
+
+@primitive
+class Sqrt(Elementwise):
+    """z = sqrt(x)"""
+
+    def forward(self, x: Any) -> Any:
+        return np.sqrt(x)
+
+    def dx(self, dz: Any, z: Any) -> Any:
+        return 0.5 * dz / z
+
+
+@primitive
+class Cbrt(Elementwise):
+    """z = x ** (1/3), for negative x too"""
+
+    def forward(self, x: Any) -> Any:
+        return np.cbrt(x)
+
+    def dx(self, dz: Any, z: Any) -> Any:
+        return dz / (3.0 * z * z)
+
+
+@primitive
+class Power(Elementwise):
+    """z = x ** y
+
+    Where x is 0, d/dy is taken as 0; where y is 0, d/dx is 0, also for x = 0.
+    """
+
+    notation = "{0} ** {1}"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.power(x, y)
+
+    def dx(self, dz: Any, x: Any, y: Any) -> Any:
+        flat = y == 0
+        return dz * y * x ** np.where(flat, np.ones_like(y), y - 1)
+
+    def dy(self, dz: Any, z: Any, x: Any) -> Any:
+        return dz * z * np.log(np.where(x == 0, np.ones_like(x), x))
+
+
+@primitive
+class PowerOf(Elementwise):
+    """z = x ** exponent, for a number that is known beforehand"""
+
+    exponent: float
+
+    @property
+    def notation(self) -> str:  # type: ignore[override]
+        return "{0} ** " + f"{self.exponent:g}"
+
+    def forward(self, x: Any) -> Any:
+        return np.power(x, self.exponent)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        if self.exponent == 0:
+            return dz * 0.0
+        return self.exponent * dz * x ** (self.exponent - 1)
+
+
+@primitive
+class Hypot(Elementwise):
+    """z = sqrt(x ** 2 + y ** 2); the local gradients at (0, 0) are 0"""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.hypot(x, y)
+
+    def dx(self, dz: Any, z: Any, x: Any) -> Any:
+        return dz * x / np.where(z == 0, np.ones_like(z), z)
+
+    def dy(self, dz: Any, z: Any, y: Any) -> Any:
+        return dz * y / np.where(z == 0, np.ones_like(z), z)
+
+
+add, subtract, multiply, divide = Add(), Subtract(), Multiply(), Divide()
+negative, absolute, reciprocal, square, sqrt, cbrt = (
+    Negative(), Absolute(), Reciprocal(), Square(), Sqrt(), Cbrt(),
+)  # fmt: skip
+remainder, fmod, hypot, general_power = Remainder(), Fmod(), Hypot(), Power()
+
+
+def power(x: Any, y: Any) -> Any:
+    """``x ** y``; a Python number as exponent takes the simpler gate that it deserves."""
+    if type(y) is int or type(y) is float:
+        if y == 2:
+            return square(x)
+        if y == 1:
+            return x * 1
+        return PowerOf.of(y)(x)
+    return general_power(x, y)

@@ -1,0 +1,139 @@
+"""How a built-in gate is declared, and what is derived from the declaration.
+
+    @primitive
+    class Multiply(Elementwise):
+        "z = x * y"
+        def forward(self, x, y): return np.multiply(x, y)
+        def dx(self, dz, y): return dz * y
+        def dy(self, dz, x): return dz * x
+
+``forward`` is NumPy on plain arrays. For each argument that has a gradient there is one rule, named like it; the
+rule's parameters say what it needs: ``dz``, the output ``z``, any argument, fields of the gate through ``self``. Rules
+are plain NumPy without in-place writes or branches on values, so the same rule runs on ndarrays (fast) and on Arrays
+(differentiable again). A rule returns a fresh array, ``dz`` itself or a view, never an array that is kept elsewhere.
+Constants in rules are Python numbers, which leave float32 alone; NumPy scalars would not.
+
+A gate of any number of arguments writes ``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's
+position.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+
+from chainrule.graph.apply import apply
+from chainrule.graph.array import Array, raw
+
+PRIMITIVES: list[type[Primitive]] = []
+"""Every primitive gate, in the order of declaration: tests and docs are driven by this table."""
+
+
+class Primitive:
+    """A built-in gate. Static parameters (axis, shape) are its dataclass fields."""
+
+    elementwise: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = True
+    hands_over: ClassVar[bool] = True
+    notation: ClassVar[str] = ""
+    """How the application is written, ``{0} * {1}``; empty for ``title(arguments)``."""
+
+    title: ClassVar[str]
+    arguments: ClassVar[tuple[str, ...]]
+    variadic: ClassVar[bool]
+    needs: ClassVar[dict[str, tuple[str, ...]]]
+    """For each argument with a rule, what the rule reads."""
+
+    _on_ndarrays: ClassVar[tuple[Callable[..., Any], ...]]
+    _on_arrays: ClassVar[tuple[Callable[..., Any], ...]]
+
+    forward: Callable[..., Any]
+
+    def __call__(self, *operands: Any) -> Any:
+        return apply(self, operands)
+
+    @classmethod
+    def of(cls, *fields: Any) -> Self:
+        """The gate with these static parameters; gates whose parameters hash are kept and shared."""
+        raise NotImplementedError  # replaced by @primitive
+
+    def argument(self, index: int) -> str:
+        return f"{self.arguments[0]}{index}" if self.variadic else self.arguments[index]
+
+    def elementwise_for(self, node: Array) -> bool:
+        return self.elementwise
+
+    def pull(self, node: Array, dz: Any, wanted: list[int]) -> list[Any]:
+        rules = self._on_arrays if isinstance(dz, Array) else self._on_ndarrays
+        inputs = node.inputs
+        if self.variadic:
+            return [rules[0](self, node, dz, inputs, i) for i in wanted]
+        return [rules[i](self, node, dz, inputs) for i in wanted]
+
+
+class Elementwise(Primitive):
+    """A gate that works element by element: operands broadcast, the Jacobian is diagonal."""
+
+    elementwise = True
+
+
+P = TypeVar("P", bound=type[Primitive])
+
+
+@dataclass_transform(frozen_default=True)
+def primitive(cls: P) -> P:
+    """Complete the declaration of a primitive gate: frozen fields, title, rule tables; and list it in the table."""
+    made: Any = dataclass(frozen=True, repr=False)(cls)
+    signature = [p for p in inspect.signature(cls.forward).parameters.values() if p.name != "self"]
+    made.arguments = tuple(p.name for p in signature)
+    made.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
+    if "title" not in vars(cls):
+        made.title = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    rules = {name: getattr(cls, f"d{name}") for name in made.arguments if hasattr(cls, f"d{name}")}
+    made.needs = {name: tuple(inspect.signature(rule).parameters)[1:] for name, rule in rules.items()}
+    made._on_ndarrays = tuple(_adapter(made, name, rules.get(name), on_arrays=False) for name in made.arguments)
+    made._on_arrays = tuple(_adapter(made, name, rules.get(name), on_arrays=True) for name in made.arguments)
+    made.of = _sharing(made)
+    PRIMITIVES.append(made)
+    return made  # type: ignore[no-any-return]
+
+
+def _sharing(cls: type[Primitive]) -> Any:
+    shared = lru_cache(maxsize=1024, typed=True)(cls)
+
+    def of(*fields: Any) -> Any:
+        try:
+            return shared(*fields)
+        except TypeError:  # a field that does not hash, such as an index array
+            return cls(*fields)
+
+    return staticmethod(of)
+
+
+def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[..., Any]:
+    """A function that fetches what a rule reads from the node, and calls it.
+
+    The text is compiled once per rule, like the methods of a namedtuple: looking names up at each call would cost as
+    much as the rule itself.
+    """
+    if rule is None:
+        return lambda *_: None
+
+    def source(parameter: str) -> str:
+        if parameter in ("dz", "i"):
+            return parameter
+        if parameter == "z":
+            return "node" if on_arrays else "node._value"
+        if cls.variadic:
+            return "inputs" if on_arrays else "[raw(x) for x in inputs]"
+        position = cls.arguments.index(parameter)
+        return f"inputs[{position}]" if on_arrays else f"raw(inputs[{position}])"
+
+    read = ", ".join(source(parameter) for parameter in cls.needs[name])
+    variadic = ", i" if cls.variadic else ""
+    namespace = {"rule": rule, "raw": raw}
+    return eval(f"lambda gate, node, dz, inputs{variadic}: rule(gate, {read})", namespace)  # type: ignore[no-any-return]  # noqa: S307

@@ -1,0 +1,189 @@
+"""Reductions along axes. ``axis`` is None or a tuple of axes, all non-negative; the public functions normalise it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.primitive import Primitive, primitive
+
+Axes = tuple[int, ...] | None
+
+
+def spread(dz: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
+    """A reduced array, or its gradient, over the shape of what was reduced."""
+    if axis is not None and not keepdims:
+        dz = np.expand_dims(dz, axis)
+    return np.broadcast_to(dz, np.shape(x))
+
+
+def kept(z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
+    """A reduced array with the reduced axes as length 1, ready to broadcast against ``x``."""
+    if keepdims:
+        return z
+    return np.reshape(z, (1,) * len(np.shape(x))) if axis is None else np.expand_dims(z, axis)
+
+
+@primitive
+class Sum(Primitive):
+    """z = the sum of x along the axes; distributes its upstream gradient to every element"""
+
+    axis: Axes
+    keepdims: bool
+
+    def forward(self, x: Any) -> Any:
+        return np.add.reduce(x, axis=self.axis, keepdims=self.keepdims)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        return spread(dz, x, self.axis, self.keepdims)
+
+
+@primitive
+class Max(Primitive):
+    """z = the largest element of x along the axes; elements that tie share the gradient equally"""
+
+    axis: Axes
+    keepdims: bool
+
+    def forward(self, x: Any) -> Any:
+        return np.maximum.reduce(x, axis=self.axis, keepdims=self.keepdims)
+
+    def dx(self, dz: Any, z: Any, x: Any) -> Any:
+        return shared_among_ties(dz, z, x, self.axis, self.keepdims)
+
+
+@primitive
+class Min(Primitive):
+    """z = the smallest element of x along the axes; elements that tie share the gradient equally"""
+
+    axis: Axes
+    keepdims: bool
+
+    def forward(self, x: Any) -> Any:
+        return np.minimum.reduce(x, axis=self.axis, keepdims=self.keepdims)
+
+    def dx(self, dz: Any, z: Any, x: Any) -> Any:
+        return shared_among_ties(dz, z, x, self.axis, self.keepdims)
+
+
+def shared_among_ties(dz: Any, z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
+    winners = x == kept(z, x, axis, keepdims)
+    ties = np.sum(winners, axis=axis, keepdims=True)
+    return kept(dz, x, axis, keepdims) * winners / ties.astype(dz.dtype)
+
+
+@primitive
+class Prod(Primitive):
+    """z = the product of x along one axis
+
+    dz/dx is the product of the others: exact where x has zeros, unlike z / x.
+    """
+
+    axis: int
+
+    def forward(self, x: Any) -> Any:
+        return np.multiply.reduce(x, axis=self.axis)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        before, after = products_before(x, self.axis), products_after(x, self.axis)
+        return np.expand_dims(dz, self.axis) * before * after
+
+
+@primitive
+class Cumsum(Primitive):
+    """z[k] = x[0] + ... + x[k] along one axis"""
+
+    axis: int
+
+    def forward(self, x: Any) -> Any:
+        return np.add.accumulate(x, axis=self.axis)
+
+    def dx(self, dz: Any) -> Any:
+        return np.flip(np.cumsum(np.flip(dz, self.axis), self.axis), self.axis)
+
+
+@primitive
+class Cumprod(Primitive):
+    """z[k] = x[0] * ... * x[k] along one axis
+
+    dL/dx[i] = (x[0] ... x[i-1]) * R[i] with R[i] = dz[i] + x[i+1] R[i+1]: no division, so zeros do no harm.
+    """
+
+    axis: int
+
+    def forward(self, x: Any) -> Any:
+        return np.multiply.accumulate(x, axis=self.axis)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        following = shifted(x, self.axis, 1, 1.0)
+        return products_before(x, self.axis) * suffix_recurrence(following, dz, self.axis)
+
+
+def shifted(x: Any, axis: int, by: int, fill: float) -> Any:
+    """x moved towards the front by ``by`` places (to the back if negative), ``fill`` where nothing is left."""
+    n = x.shape[axis]
+    distance = min(abs(by), n)
+    gap = np.full(x.shape[:axis] + (distance,) + x.shape[axis + 1 :], fill, x.dtype)
+    lead = (slice(None),) * axis
+    if by > 0:
+        return np.concatenate((x[(*lead, slice(distance, None))], gap), axis)
+    return np.concatenate((gap, x[(*lead, slice(None, n - distance))]), axis)
+
+
+def products_before(x: Any, axis: int) -> Any:
+    """The product of all elements before each one, in log2(n) doubling steps (Hillis and Steele 1986)."""
+    return _scan_products(x, axis, -1)
+
+
+def products_after(x: Any, axis: int) -> Any:
+    """The product of all elements after each one."""
+    return _scan_products(x, axis, 1)
+
+
+def _scan_products(x: Any, axis: int, towards: int) -> Any:
+    total = shifted(x, axis, towards, 1.0)
+    for step in range(math.ceil(math.log2(max(x.shape[axis], 1)))):
+        total = total * shifted(total, axis, towards * 2**step, 1.0)
+    return total
+
+
+def suffix_recurrence(a: Any, b: Any, axis: int) -> Any:
+    """R[i] = b[i] + a[i] R[i+1], in log2(n) doubling steps: affine maps compose."""
+    for step in range(math.ceil(math.log2(max(b.shape[axis], 1)))):
+        b = b + a * shifted(b, axis, 2**step, 0.0)
+        a = a * shifted(a, axis, 2**step, 1.0)
+    return b
+
+
+@primitive
+class LogSumExp(Primitive):
+    """z = log(sum(e ** x)) along the axes, without overflow; its local gradient is the softmax"""
+
+    axis: Axes
+    keepdims: bool
+
+    def forward(self, x: Any) -> Any:
+        top = np.maximum.reduce(x, axis=self.axis, keepdims=True, initial=-np.inf)
+        top = np.where(np.isfinite(top), top, 0.0)
+        with np.errstate(divide="ignore"):
+            z = np.log(np.add.reduce(np.exp(x - top), axis=self.axis, keepdims=True)) + top
+        return z if self.keepdims else np.squeeze(z, self.axis)
+
+    def dx(self, dz: Any, z: Any, x: Any) -> Any:
+        z = kept(z, x, self.axis, self.keepdims)
+        top = np.where(np.isfinite(z), z, np.zeros_like(z))
+        return kept(dz, x, self.axis, self.keepdims) * np.exp(x - top)
+
+
+def normal_axes(axis: Any, ndim: int) -> Axes:
+    """``axis`` as a tuple of non-negative axes, None for all of them; raises AxisError like NumPy."""
+    if axis is None:
+        return None
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim))
+
+
+def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return LogSumExp.of(normal_axes(axis, np.ndim(x)), bool(keepdims))(x)

@@ -1,0 +1,108 @@
+"""Gates that choose between their inputs: the upstream gradient is routed to the winner.
+
+At a tie of ``maximum`` or ``minimum`` both inputs win, as in the lecture (z >= y and y >= x both hold). So
+``np.maximum(x, x)`` has gradient 2, and ``np.maximum(0.1 * x, x)`` has 1.1 at 0. ``check_grads`` flags ties.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.primitive import Elementwise, primitive
+
+
+@primitive
+class Maximum(Elementwise):
+    """z = max(x, y): dz/dx is 1 if x >= y, dz/dy is 1 if y >= x, else 0; at a tie both are 1"""
+
+    notation = "max({0}, {1})"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.maximum(x, y)
+
+    def dx(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * (x >= y)
+
+    def dy(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * (y >= x)
+
+
+@primitive
+class Minimum(Elementwise):
+    """z = min(x, y): mirrors the max gate, at a tie both local gradients are 1"""
+
+    notation = "min({0}, {1})"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.minimum(x, y)
+
+    def dx(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * (x <= y)
+
+    def dy(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * (y <= x)
+
+
+@primitive
+class Fmax(Elementwise):
+    """z = max(x, y), where a NaN loses against a number"""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.fmax(x, y)
+
+    def dx(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * ((x >= y) | np.isnan(y))
+
+    def dy(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * ((y >= x) | np.isnan(x))
+
+
+@primitive
+class Fmin(Elementwise):
+    """z = min(x, y), where a NaN loses against a number"""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.fmin(x, y)
+
+    def dx(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * ((x <= y) | np.isnan(y))
+
+    def dy(self, dz: Any, x: Any, y: Any) -> Any:
+        return dz * ((y <= x) | np.isnan(x))
+
+
+@primitive
+class Clip(Elementwise):
+    """z = min(max(x, low), high): dz/dx is 1 between the bounds and at them, 0 outside"""
+
+    def forward(self, x: Any, low: Any, high: Any) -> Any:
+        return np.clip(x, low, high)
+
+    def dx(self, dz: Any, x: Any, low: Any, high: Any) -> Any:
+        return dz * ((x >= low) & (x <= high))
+
+    def dlow(self, dz: Any, x: Any, low: Any, high: Any) -> Any:
+        return dz * ((x < low) & (low <= high))
+
+    def dhigh(self, dz: Any, x: Any, low: Any, high: Any) -> Any:
+        return dz * ((x > high) | (low > high))
+
+
+@primitive
+class Where(Elementwise):
+    """z = x where the condition holds, else y; the branch not taken gets exactly 0"""
+
+    def forward(self, condition: Any, x: Any, y: Any) -> Any:
+        return np.where(condition, x, y)
+
+    def dx(self, dz: Any, condition: Any) -> Any:
+        return np.where(condition, dz, 0.0)
+
+    def dy(self, dz: Any, condition: Any) -> Any:
+        return np.where(condition, 0.0, dz)
+
+
+maximum, minimum, fmax, fmin = Maximum(), Minimum(), Fmax(), Fmin()
+clip, where = Clip(), Where()

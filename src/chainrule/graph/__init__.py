@@ -1,0 +1,1 @@
+"""The computational graph: arrays that know what made them, and the backward pass along them."""

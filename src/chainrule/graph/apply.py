@@ -1,0 +1,135 @@
+"""Applying a gate: the forward pass of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from chainrule.graph.array import Array, new_node, real
+from chainrule.graph.errors import NonFiniteError, describe, describe_nonfinite
+from chainrule.graph.mode import MODE, PLAIN
+from chainrule.graph.provenance import cut_off, inherited
+from chainrule.graph.site import Site, user_site
+
+PLAIN_OPERANDS = (np.ndarray, float, int, np.generic)
+
+
+class AnyGate(Protocol):
+    """What the graph asks of a gate; ``chainrule.gates`` has the two kinds, primitives and the user's own."""
+
+    title: str
+    """What messages call it."""
+    elementwise: bool
+    """Whether inputs are broadcast against each other, so that their gradients must be summed back."""
+    differentiable: bool
+    """Whether results can carry gradients at all (a comparison's cannot)."""
+
+    def forward(self, *operands: Any) -> Any: ...
+
+    def pull(self, node: Array, dz: Any, wanted: list[int]) -> list[Any]:
+        """dL/dx for the inputs ``wanted``, given dL/dz: on ndarrays if dz is one, on Arrays if dz is an Array."""
+        ...
+
+
+def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
+    """Compute ``gate`` on ``operands``; the result is a node of the graph if any of them is live.
+
+    With no Array among the operands, the plain value is returned.
+    """
+    values = []
+    live = lifted = False
+    for x in operands:
+        if isinstance(x, Array):
+            values.append(x._value)
+            lifted = True
+            if x.live:
+                live = True
+        else:
+            values.append(x if isinstance(x, PLAIN_OPERANDS) else np.asarray(x))
+    try:
+        z = gate.forward(*values)
+    except Exception as error:
+        raise _placed(error, gate, values) from error
+    if not lifted:
+        return z
+    if not isinstance(z, (np.ndarray, np.generic)):
+        z = _as_value(gate, z)
+    mode = MODE.get()
+    if mode is not PLAIN and mode.stop_at_nonfinite:
+        _check_finite(gate, operands, z)
+    if live and gate.differentiable and mode.gradients and z.dtype.kind == "f":
+        return new_node(z, gate, operands, True, user_site())
+    return constant_result(gate, operands, z)
+
+
+def constant_result(gate: Any, operands: Sequence[Any], z: Any) -> Array:
+    """The result of a gate through which no gradient flows: it lets go of its inputs, and remembers what it cut."""
+    result = new_node(real(z), gate, (), False, user_site())
+    live = [x for x in operands if isinstance(x, Array) and x.live]
+    if live:
+        how = gate.title if MODE.get().gradients else "no_grad"
+        result._cut = cut_off(how, result._site, live)
+    else:
+        merged = inherited(operands)
+        if merged is not None:
+            result._cut = merged
+    return result
+
+
+def _as_value(gate: Any, z: Any) -> Any:
+    if isinstance(z, (int, float)):
+        return np.asarray(z)
+    raise TypeError(f"{gate.title}.forward must return one number or ndarray, not {describe(z)}")
+
+
+def _placed(error: Exception, gate: Any, values: list[Any]) -> Exception:
+    """The same error with the gate, its operands and the user's line in the message."""
+    place = user_site()
+    at = "" if place is None else f" at {Site(*place)}"
+    message = f"{gate.title}({', '.join(describe(v) for v in values)}){at}: {error}"
+    for kind in type(error).__mro__:
+        if kind in _REBUILDABLE:
+            return kind(message)  # type: ignore[no-any-return]
+    error.add_note(message)
+    return error
+
+
+_REBUILDABLE = (
+    np.linalg.LinAlgError,
+    IndexError,
+    OverflowError,
+    ZeroDivisionError,
+    FloatingPointError,
+    ArithmeticError,
+    ValueError,
+    TypeError,
+)
+
+
+def _check_finite(gate: Any, operands: tuple[Any, ...], z: Any) -> None:
+    if z.dtype.kind != "f" or np.isfinite(z).all():
+        return
+    place = user_site()
+    at = "" if place is None else f" at {Site(*place)} ({Site(*place).text})"
+    raise NonFiniteError(
+        f"the value of {gate.title} is not finite: {describe_nonfinite(z)}; applied{at} to {name_operands(operands)}"
+    )
+
+
+def name_operands(operands: tuple[Any, ...]) -> str:
+    """Inputs as a message shows them: name, shape, dtype and range."""
+    return ", ".join(_name_operand(x) for x in operands)
+
+
+def _name_operand(x: Any) -> str:
+    value = np.asarray(x._value if isinstance(x, Array) else x)
+    label = f"{x.name} = " if isinstance(x, Array) and x.name else ""
+    if value.size == 1:
+        return f"{label}{value.item()}"
+    if value.size == 0 or value.dtype.kind not in "fiu":
+        return f"{label}{describe(value)}"
+    finite = value[np.isfinite(value)]
+    spread = f" in [{finite.min():.4g}, {finite.max():.4g}]" if finite.size else " with no finite element"
+    return f"{label}{describe(value)}{spread}"

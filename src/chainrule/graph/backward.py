@@ -1,0 +1,182 @@
+"""The backward pass: the chain rule applied along the graph, newest node first.
+
+Every input is older than what was made of it, so taking the newest array of the frontier first guarantees that all
+gradients which come back to it, from every branch, have been added before it is passed on. One loop, no recursion:
+the length of the circuit does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from chainrule.graph.apply import name_operands
+from chainrule.graph.array import Array, Parameter, check_fresh
+from chainrule.graph.errors import GraphError, NonFiniteError, describe, describe_nonfinite
+from chainrule.graph.mode import MODE
+
+_next_write = count(1).__next__
+_last_output: ContextVar[Callable[[], Array | None]] = ContextVar("chainrule_last_output", default=lambda: None)
+
+
+class _Freed:
+    """The gate of a node whose circuit was given back by ``backward(keep=False)``."""
+
+    title = "a freed circuit"
+
+
+FREED = _Freed()
+
+
+def flow(
+    output: Array, upstream: Any, wanted: Callable[[Array], bool] | None = None, *, free: bool = False
+) -> Iterator[tuple[Array, Any]]:
+    """Yield every array behind ``output`` with its complete gradient, newest first.
+
+    ``upstream`` is dL/d(output). If it is an ndarray the rules run on ndarrays; if it is an Array they run on Arrays
+    and the gradients are differentiable themselves. ``wanted`` limits the walk to arrays for which it holds; ``free``
+    lets each node go of its inputs once it is done.
+    """
+    stop_at_nonfinite = MODE.get().stop_at_nonfinite
+    recorded = isinstance(upstream, Array)
+    gathered: dict[Array, Any] = {output: upstream}  # the sum so far of what came back to each array
+    frontier = [(-output.number, output)]
+    while frontier:
+        node = heappop(frontier)[1]
+        dz = gathered.pop(node)
+        yield node, dz
+        inputs = node.inputs
+        edges = [i for i, x in enumerate(inputs) if isinstance(x, Array) and x.live and (wanted is None or wanted(x))]
+        if not edges:
+            if node.gate is FREED:
+                raise GraphError(
+                    f"the circuit behind {node.label()} was freed by backward(keep=False): run the forward pass again, "
+                    "or keep it (keep=True, the default)"
+                )
+            continue
+        gate = node.gate
+        for i, dx in zip(edges, gate.pull(node, dz, edges), strict=True):
+            if dx is None:
+                continue
+            x = inputs[i]
+            if x.number > node.number:
+                check_fresh(node, x)
+            value = x._value
+            if dx.shape != value.shape or dx.dtype != value.dtype:
+                dx = fit(dx, node, i)
+            if stop_at_nonfinite:
+                _check_finite(node, i, dx)
+            if x in gathered:
+                gathered[x] = gathered[x] + dx  # a branch: the gradients that come back add
+                continue
+            if x.gate is None and not recorded and (dx is dz or dx.base is not None or not gate.hands_over):
+                dx = np.array(dx)  # a leaf owns its gradient: clipping one in place must not change another
+            gathered[x] = dx
+            heappush(frontier, (-x.number, x))
+        if free:
+            node.inputs, node.gate = (), FREED
+
+
+def fit(dx: Any, node: Array, i: int) -> Any:
+    """Undo broadcasting and promotion: bring the gradient of input i to that input's shape and dtype."""
+    x = node.inputs[i]
+    if dx.shape != x.shape:
+        if not node.gate.elementwise or dx.shape != node.shape or _widened(x.shape, dx.shape) != dx.shape:
+            raise GraphError(
+                f"{node.gate.title} gave input {i} of shape {x.shape} a gradient of shape {dx.shape}; the gradient of "
+                f"an input has the input's shape (applied at {node.site})"
+            )
+        dx = unbroadcast(dx, x.shape)
+    return dx if dx.dtype == x.dtype else dx.astype(x.dtype)
+
+
+def _widened(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+    try:
+        return np.broadcast_shapes(shape, other)
+    except ValueError:
+        return None
+
+
+def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
+    """Sum ``dx`` over the axes along which an operand of ``shape`` was repeated."""
+    extra = len(dx.shape) - len(shape)
+    repeated = tuple(i + extra for i, n in enumerate(shape) if n == 1 and dx.shape[i + extra] != 1)
+    dx = np.sum(dx, axis=(*range(extra), *repeated), keepdims=True)
+    return np.reshape(dx, shape) if extra else dx
+
+
+def _check_finite(node: Array, i: int, dx: Any) -> None:
+    value = dx._value if isinstance(dx, Array) else dx
+    if not np.isfinite(value).all():
+        raise NonFiniteError(
+            f"the gradient that {node.gate.title} at {node.site} ({node.site.text if node.site else ''}) hands to its "
+            f"input {i} is not finite: {describe_nonfinite(value)}; its inputs are {name_operands(node.inputs)}"
+        )
+
+
+def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, keep: bool = True) -> None:
+    """Write dL/dx into ``.grad`` of every array x that ``output`` was computed from.
+
+    Args:
+        upstream: dL/d(output), of the output's shape; left out for a scalar (then it is 1, and L is the output).
+        accumulate: add to the gradients that are there instead of writing them afresh.
+        keep: False frees the circuit on the way: gradients reach the leaves only, and memory is given back early.
+
+    Raises GraphError if the output is not a scalar and no upstream is given, if it carries no gradient, or if an
+    array was changed after a gate had used it.
+
+    >>> import chainrule as cr
+    >>> x, y, z = cr.array(-2.0), cr.array(5.0), cr.array(-4.0)
+    >>> f = (x + y) * z
+    >>> f.backward()
+    >>> x.grad, y.grad, z.grad
+    (array(-4.), array(-4.), array(3.))
+    """
+    if not output.live:
+        raise GraphError(_why_not_live(output))
+    dz = _seed(output, upstream)
+    write = _next_write()
+    _last_output.set(ref(output))
+    for node, dx in flow(output, dz, free=not keep):
+        leaf = node.gate is None
+        if leaf or keep:
+            old = getattr(node, "_grad", None) if accumulate else None
+            total = dx if old is None else old + dx
+            node._grad = np.asarray(total) if leaf else total
+        if isinstance(node, Parameter):
+            node._write = write
+
+
+def _seed(output: Array, upstream: Any) -> Any:
+    value = output._value
+    if upstream is None:
+        if value.shape != ():
+            raise GraphError(
+                f"backward() starts from a scalar, and {output.label()} has shape {value.shape}: reduce it (np.sum, "
+                "np.mean) or give upstream=, the gradient of the loss with respect to it"
+            )
+        return np.ones((), value.dtype)
+    upstream = np.asarray(upstream._value if isinstance(upstream, Array) else upstream)
+    if upstream.shape != value.shape:
+        raise GraphError(f"upstream {describe(upstream)} does not fit {output.label()}, {describe(value)}")
+    return upstream.astype(value.dtype)
+
+
+def _why_not_live(output: Array) -> str:
+    if output.dtype.kind != "f":
+        return f"{output.label()} is {output.dtype}: only floating-point arrays carry gradients (write 3.0, not 3)"
+    cut = getattr(output, "_cut", None)
+    if cut is not None:
+        return f"{output.label()} carries no gradient: it was cut off by {cut.how} at {cut.site}"
+    return f"{output.label()} is a constant: nothing that it was computed from carries a gradient"
+
+
+def last_output() -> Array | None:
+    """The output of the last backward pass of this thread, if it is still alive."""
+    return _last_output.get()()

@@ -1,0 +1,66 @@
+"""What the engine does besides computing: the one context variable of the package.
+
+``no_grad`` and ``nonfinite`` are per thread and per asyncio task, because a context variable is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """gradients: results carry gradients. stop_at_nonfinite: check each value and each gradient."""
+
+    gradients: bool = True
+    stop_at_nonfinite: bool = False
+
+
+PLAIN = Mode()
+MODE: ContextVar[Mode] = ContextVar("chainrule_mode", default=PLAIN)
+
+
+@contextmanager
+def switched(**changes: bool) -> Iterator[None]:
+    """Run a block under the current mode with some of its fields changed."""
+    token = MODE.set(replace(MODE.get(), **changes))
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without building a circuit: results are constants and no memory is kept for a backward pass.
+
+    >>> import chainrule as cr
+    >>> x = cr.array(3.0)
+    >>> with cr.no_grad():
+    ...     y = x * 2
+    >>> y.live
+    False
+    """
+    with switched(gradients=False):
+        yield
+
+
+@contextmanager
+def nonfinite() -> Iterator[None]:
+    """Stop at the first gate whose value or gradient is not finite (NaN or infinite).
+
+    Raises ``NonFiniteError``, which names the gate, its inputs and the line that applied it.
+
+    >>> import numpy as np, chainrule as cr
+    >>> x = cr.array([1.0, 0.0], name="x")
+    >>> with cr.nonfinite(), np.errstate(divide="ignore"):
+    ...     np.log(x)                                                  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+      ...
+    chainrule.graph.errors.NonFiniteError: the value of log is not finite: 1 of 2 elements, the first at (1,) is -inf...
+    """
+    with switched(stop_at_nonfinite=True):
+        yield

@@ -1,0 +1,167 @@
+"""The table that says, for each NumPy function, what happens when it meets an Array.
+
+A function is *differentiable* (a gate or a composition of gates), *constant* (computed on the values; its result
+carries no gradient) or *refused* (a TypeError that names it and says what to use instead). The table of the docs is
+made from these dictionaries, and so are the methods of Array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from chainrule.gates.constant import PiecewiseConstant
+from chainrule.graph.apply import constant_result
+from chainrule.graph.array import Array, State, raw
+
+DIFFERENTIABLE: dict[Any, Callable[..., Any]] = {}
+CONSTANT: dict[Any, Callable[..., Any]] = {}
+REFUSED: dict[Any, str] = {}
+HANDLERS: dict[Any, Callable[..., Any]] = {}
+"""What to call for each function of the three tables."""
+
+REDUCTIONS: dict[tuple[Any, str], Callable[..., Any]] = {}
+"""Ufunc methods that are gates: ``(np.add, "reduce")`` is a sum."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def differentiable(*functions: Any) -> Callable[[F], F]:
+    """Make what is decorated the meaning of NumPy's ``functions`` on Arrays."""
+
+    def register(handler: F) -> F:
+        for function in functions:
+            DIFFERENTIABLE[function] = HANDLERS[function] = handler
+        return handler
+
+    return register
+
+
+def constant(*functions: Any) -> None:
+    """Compute NumPy's ``functions`` on the values and return constants."""
+    for function in functions:
+        handler = PiecewiseConstant.of(function) if isinstance(function, np.ufunc) else _on_values(function)
+        CONSTANT[function] = HANDLERS[function] = handler
+
+
+def refuse(instead: str, *functions: Any) -> None:
+    """Raise a TypeError that names the function and says what to do ``instead``."""
+    for function in functions:
+        REFUSED[function] = instead
+        HANDLERS[function] = _refusal(function, instead)
+
+
+def full_name(function: Any) -> str:
+    """``np.linalg.svd`` for the function itself."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module}.{function.__name__}".replace("numpy.", "np.", 1)
+
+
+def _refusal(function: Any, instead: str) -> Callable[..., Any]:
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{full_name(function)} is not differentiable here: {instead}")
+
+    return handler
+
+
+def _on_values(function: Any) -> Callable[..., Any]:
+    gate = PiecewiseConstant.of(function)
+
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        arrays: list[Array] = []
+        return _as_constants(function(*_values(args, arrays), **_values(kwargs, arrays)), gate, arrays)
+
+    return handler
+
+
+def _values(tree: Any, found: list[Array]) -> Any:
+    """Nested arguments with every Array replaced by its value; the Arrays are collected."""
+    if isinstance(tree, Array):
+        found.append(tree)
+        return tree._value
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_values(x, found) for x in tree)
+    if isinstance(tree, dict):
+        return {key: _values(x, found) for key, x in tree.items()}
+    return tree
+
+
+def _as_constants(result: Any, gate: Any, arrays: list[Array]) -> Any:
+    if isinstance(result, (tuple, list)):
+        made = [_as_constants(x, gate, arrays) for x in result]
+        return type(result)(*made) if hasattr(result, "_fields") else type(result)(made)
+    if isinstance(result, (np.ndarray, np.generic)) and result.dtype.kind in "fiub":
+        return constant_result(gate, arrays, result)
+    return result
+
+
+def array_ufunc(self: Array, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """``Array.__array_ufunc__``: a ufunc applied to at least one Array."""
+    out = kwargs.pop("out", None)
+    if out is not None:
+        return _into_state(ufunc, method, inputs, out, kwargs)
+    if method == "__call__":
+        handler = HANDLERS.get(ufunc)
+        if handler is None:
+            raise TypeError(f"{full_name(ufunc)} has no rule for Arrays: use .value if its result needs no gradient")
+    else:
+        handler = REDUCTIONS.get((ufunc, method))
+        if handler is None:
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} has no rule for Arrays: use np.sum, np.prod, np.max, np.cumsum, ... or "
+                "compose it from gates"
+            )
+    return handler(*_cast(inputs, kwargs.pop("dtype", None)), **_checked(kwargs, ufunc, method))
+
+
+def array_function(self: Array, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``Array.__array_function__``: any other NumPy function with an Array among its arguments."""
+    handler = HANDLERS.get(function)
+    if handler is None:
+        raise TypeError(f"{full_name(function)} has no rule for Arrays: use .value if its result needs no gradient")
+    if kwargs.get("out") is not None:
+        raise TypeError(f"out= of {full_name(function)} is not supported on Arrays: bind the result to a name instead")
+    try:
+        return handler(*args, **kwargs)
+    except TypeError as error:
+        if "unexpected keyword argument" in str(error):
+            option = str(error).rsplit(" ", 1)[-1].strip("'")
+            raise TypeError(f"{option}= of {full_name(function)} is not supported on Arrays") from None
+        raise
+
+
+def _into_state(ufunc: Any, method: str, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: Any) -> State:
+    """``np.add(p, step, out=p)`` on a State is an assignment without a temporary."""
+    (target,) = out
+    if method != "__call__" or kwargs or not isinstance(target, State):
+        raise TypeError(
+            f"out= of np.{ufunc.__name__} is supported for State and Parameter only (an ndarray cannot hold a gradient;"
+            " in-place operators on an ndarray mean out=): write a = a + x instead of a += x"
+        )
+    ufunc(*(raw(x) for x in inputs), out=target.own_buffer())
+    target.touch()
+    return target
+
+
+def _cast(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    if dtype is None:
+        return inputs
+    return tuple(x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype) for x in inputs)
+
+
+def _checked(kwargs: dict[str, Any], ufunc: Any, method: str) -> dict[str, Any]:
+    """Options of a ufunc that its handler does not take are refused by name."""
+    if method == "__call__" and kwargs:
+        option = next(iter(kwargs))
+        instead = _INSTEAD_OF_OPTION.get(option, "leave it out")
+        raise TypeError(f"{option}= of np.{ufunc.__name__} is not supported on Arrays: {instead}")
+    return kwargs
+
+
+_INSTEAD_OF_OPTION = {
+    "where": "select afterwards with np.where(mask, result, other)",
+    "axes": "move axes with np.moveaxis first",
+    "axis": "move axes with np.moveaxis first",
+}

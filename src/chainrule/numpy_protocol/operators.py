@@ -1,0 +1,185 @@
+"""Installs operators, indexing and ndarray's methods on Array, from the gates and the dispatch table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates import arithmetic, constant, product
+from chainrule.gates.indexing import getitem, setitem
+from chainrule.gates.shape import Cast
+from chainrule.graph import backward as backward_pass
+from chainrule.graph.apply import apply
+from chainrule.graph.array import Array
+from chainrule.numpy_protocol import indexing, linalg, products, reductions, shapes, ufuncs
+from chainrule.numpy_protocol.dispatch import HANDLERS, array_function, array_ufunc
+
+FAMILIES = (indexing, linalg, products, reductions, shapes, ufuncs)
+"""The modules that fill the dispatch table; importing them is what registers their functions."""
+
+OPERANDS = (Array, np.ndarray, float, int, np.generic, list, tuple)
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "add": arithmetic.add,
+    "sub": arithmetic.subtract,
+    "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
+    "mod": arithmetic.remainder,
+    "pow": arithmetic.power,
+    "matmul": product.matmul,
+    "floordiv": HANDLERS[np.floor_divide],
+    "divmod": HANDLERS[np.divmod],
+    "and": HANDLERS[np.bitwise_and],
+    "or": HANDLERS[np.bitwise_or],
+    "xor": HANDLERS[np.bitwise_xor],
+    "lshift": HANDLERS[np.left_shift],
+    "rshift": HANDLERS[np.right_shift],
+}
+COMPARISONS = {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+}
+UNARY: dict[str, Callable[..., Any]] = {
+    "neg": arithmetic.negative,
+    "pos": HANDLERS[np.positive],
+    "abs": arithmetic.absolute,
+    "invert": HANDLERS[np.invert],
+}
+
+
+def _left(function: Callable[..., Any]) -> Callable[[Array, Any], Any]:
+    return lambda x, y: function(x, y) if isinstance(y, OPERANDS) else NotImplemented
+
+
+def _right(function: Callable[..., Any]) -> Callable[[Array, Any], Any]:
+    return lambda y, x: function(x, y) if isinstance(x, OPERANDS) else NotImplemented
+
+
+def _set_item(x: Array, index: Any, v: Any) -> None:
+    """``x[index] = v``: the object becomes the new value; what it was stays in the circuit under another object."""
+    old = object.__new__(type(x))
+    for slot in ("_value", "gate", "inputs", "number", "live", "_site"):
+        setattr(old, slot, getattr(x, slot))
+    for slot in ("_name", "_cut"):
+        if hasattr(x, slot):
+            setattr(old, slot, getattr(x, slot))
+    new = setitem(old, index, v)
+    for slot in ("_value", "gate", "inputs", "number", "live"):
+        setattr(x, slot, getattr(new, slot))
+    x._site = new._site
+    x._grad = None
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: function(self, *args, **kwargs)
+
+
+def _reshape(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _transpose(self: Array, *axes: Any) -> Any:
+    given = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))) else axes
+    return shapes.transpose(self, given or None)
+
+
+def _astype(self: Array, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(f"cannot cast {self.dtype} to {np.dtype(dtype)} under the rule {casting!r}")
+    return self if not copy and self.dtype == dtype else Cast.of(np.dtype(dtype))(self)
+
+
+def _copy(self: Array, order: str = "C") -> Any:
+    return shapes.copy(self)
+
+
+def _contains(self: Array, item: Any) -> bool:
+    return bool(np.any(self == item))
+
+
+def _round(self: Array, decimals: int = 0) -> Any:
+    return np.round(self, decimals)
+
+
+def _refused(name: str, instead: str) -> Callable[..., Any]:
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"Array.{name} is not supported: Arrays are values; {instead}")
+
+    return method
+
+
+def detach(x: Array) -> Array:
+    """The same value as a constant: no gradient flows back through it."""
+    result: Array = apply(constant.detach, (x,))
+    return result
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    **{
+        name: _method(HANDLERS[function])
+        for name, function in {
+            "all": np.all, "any": np.any, "argmax": np.argmax, "argmin": np.argmin, "argsort": np.argsort,
+            "argpartition": np.argpartition, "choose": np.choose, "conj": np.conjugate, "conjugate": np.conjugate,
+            "cumprod": np.cumprod, "cumsum": np.cumsum, "diagonal": np.diagonal, "dot": np.dot, "max": np.max,
+            "mean": np.mean, "min": np.min, "nonzero": np.nonzero, "prod": np.prod, "ravel": np.ravel,
+            "flatten": np.ravel, "repeat": np.repeat, "searchsorted": np.searchsorted, "squeeze": np.squeeze,
+            "std": np.std, "sum": np.sum, "swapaxes": np.swapaxes, "take": np.take, "trace": np.trace, "var": np.var,
+            "clip": np.clip,
+        }.items()
+    },
+    "compress": lambda self, condition, axis=None: indexing.compress(condition, self, axis),
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "astype": _astype,
+    "copy": _copy,
+    "round": _round,
+    "detach": detach,
+    "backward": backward_pass.backward,
+    **{
+        name: _refused(name, instead)
+        for name, instead in {
+            "fill": "use np.full_like", "itemset": "write x[index] = v", "partition": "use np.partition(x, kth)",
+            "put": "write x[index] = v", "resize": "use np.resize(x, shape)", "sort": "use np.sort(x)",
+            "setflags": "use .value", "byteswap": "use .value", "view": "use .astype or .value",
+            "tofile": "use .value", "dump": "use .value", "dumps": "use .value",
+        }.items()
+    },
+}  # fmt: skip
+
+PROPERTIES: dict[str, Callable[[Array], Any]] = {
+    "T": lambda self: shapes.transpose(self),
+    "mT": lambda self: shapes.matrix_transpose(self),
+    "real": lambda self: self,
+    "imag": lambda self: np.imag(self),
+    "flat": lambda self: iter(shapes.ravel(self)),
+    "strides": lambda self: self._value.strides,
+    "flags": lambda self: self.value.flags,
+    "device": lambda self: "cpu",
+}
+
+
+def install() -> None:
+    """Give Array its operators and methods. Called once, by the package."""
+    target: Any = Array
+    for name, function in BINARY.items():
+        setattr(target, f"__{name}__", _left(function))
+        setattr(target, f"__r{name}__", _right(function))
+    for name, ufunc in COMPARISONS.items():
+        setattr(target, f"__{name}__", _left(HANDLERS[ufunc]))
+    for name, function in UNARY.items():
+        setattr(target, f"__{name}__", _method(function))
+    target.__getitem__ = getitem
+    target.__setitem__ = _set_item
+    target.__contains__ = _contains
+    target.__array_ufunc__ = array_ufunc
+    target.__array_function__ = array_function
+    for name, function in METHODS.items():
+        setattr(target, name, function)
+    for name, getter in PROPERTIES.items():
+        setattr(target, name, property(getter))

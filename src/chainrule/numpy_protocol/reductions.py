@@ -1,0 +1,363 @@
+"""NumPy's reductions, their nan-forms and what is composed of them: means, variances, differences, running sums."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.indexing import getitem
+from chainrule.gates.reduction import Axes, Cumprod, Cumsum, Max, Min, Prod, Sum, normal_axes
+from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse
+from chainrule.numpy_protocol.shapes import along, one_axis
+
+_GIVEN: Any = np._NoValue  # NumPy's own mark for 'not given' in these signatures
+
+
+def given(x: Any) -> bool:
+    return x is not _GIVEN and x is not None
+
+
+def _cast(a: Any, dtype: Any) -> Any:
+    return a if dtype is None else a.astype(dtype)
+
+
+def _masked(a: Any, where: Any, fill: Any) -> Any:
+    """``a`` with ``fill`` where the mask of a ``where=`` argument is False."""
+    return a if not given(where) or where is True else np.where(where, a, fill)
+
+
+def _count(a: Any, axis: Axes, where: Any) -> Any:
+    """How many elements go into each result: a number, or an array where a mask decides."""
+    shape = np.shape(a)
+    if not given(where) or where is True:
+        return math.prod(shape if axis is None else (shape[i] for i in axis))
+    mask = np.broadcast_to(np.asarray(where), shape)
+    return np.sum(mask, axis=axis, keepdims=True)
+
+
+@differentiable(np.sum)
+def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
+        where: Any = _GIVEN) -> Any:  # fmt: skip
+    total = Sum.of(normal_axes(axis, np.ndim(a)), bool(keepdims))(_masked(_cast(a, dtype), where, 0))
+    return total + initial if given(initial) else total
+
+
+@differentiable(np.prod)
+def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
+         where: Any = _GIVEN) -> Any:  # fmt: skip
+    a = _masked(_cast(a, dtype), where, 1)
+    axes, shape = normal_axes(axis, np.ndim(a)), np.shape(a)
+    axes = tuple(range(len(shape))) if axes is None else axes
+    rest = tuple(i for i in range(len(shape)) if i not in axes)
+    flat = np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
+    total = Prod.of(len(rest))(flat)
+    if given(keepdims) and keepdims:
+        total = np.reshape(total, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    return total * initial if given(initial) else total
+
+
+def _extreme(gate: Any, worst: float, pick: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+    if given(where) and where is not True:
+        if not given(initial):
+            raise ValueError("where= needs initial=, the result where nothing is selected")
+        a = _masked(a, where, worst)
+    if np.size(a) == 0 and given(initial):
+        return np.broadcast_to(initial, np.shape(np.sum(a, axis=axis, keepdims=bool(keepdims)))) * 1
+    best = gate.of(normal_axes(axis, np.ndim(a)), bool(keepdims))(a)
+    return pick(best, initial) if given(initial) else best
+
+
+@differentiable(np.max, np.amax)
+def max(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
+        where: Any = _GIVEN) -> Any:  # fmt: skip
+    return _extreme(Max, -math.inf, np.maximum, a, axis, keepdims, initial, where)
+
+
+@differentiable(np.min, np.amin)
+def min(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
+        where: Any = _GIVEN) -> Any:  # fmt: skip
+    return _extreme(Min, math.inf, np.minimum, a, axis, keepdims, initial, where)
+
+
+@differentiable(np.ptp)
+def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
+
+
+@differentiable(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+         where: Any = _GIVEN) -> Any:  # fmt: skip
+    if a.dtype.kind in "iub" and dtype is None:
+        dtype = np.float64
+    axes = normal_axes(axis, np.ndim(a))
+    n = _count(a, axes, where)
+    if not isinstance(n, int):
+        n = np.reshape(n, np.shape(np.sum(a, axis=axes, keepdims=bool(keepdims)))).astype(dtype or a.dtype)
+    elif n == 0:
+        n = np.zeros((), dtype or a.dtype)  # 0 / 0 is NaN with a warning, as in NumPy
+    return sum(a, axes, dtype, keepdims=keepdims, where=where) / n
+
+
+@differentiable(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+    if weights is None:
+        result: Any = mean(a, axis, keepdims=keepdims)
+        total: Any = np.asarray(np.size(a) / np.maximum(np.size(result), 1))
+    else:
+        if np.shape(weights) != np.shape(a):
+            if axis is None or np.ndim(weights) != 1:
+                raise TypeError("weights of another shape than the array need an axis and must be 1-d")
+            weights = np.reshape(weights, along_shape(np.ndim(a), one_axis(axis, np.ndim(a))))
+        total = np.sum(np.broadcast_to(weights, np.shape(a)), axis=axis, keepdims=bool(keepdims))
+        result = np.sum(a * weights, axis=axis, keepdims=bool(keepdims)) / total
+    return (result, np.broadcast_to(total, np.shape(result))) if returned else result
+
+
+def along_shape(ndim: int, axis: int) -> tuple[int, ...]:
+    """The shape that lays a vector along one axis: (1, -1, 1)."""
+    return tuple(-1 if i == axis else 1 for i in range(ndim))
+
+
+@differentiable(np.var)
+def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
+        where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
+    ddof = correction if given(correction) else ddof
+    a = _cast(a, np.float64 if a.dtype.kind in "iub" and dtype is None else dtype)
+    axes = normal_axes(axis, np.ndim(a))
+    centre = mean if given(mean) else _mean(a, axes, keepdims=True, where=where)
+    squares = sum(np.square(a - centre), axes, keepdims=keepdims, where=where)
+    n = _count(a, axes, where)
+    if isinstance(n, int):
+        return squares / (float(n - ddof) if n > ddof else np.zeros((), a.dtype))
+    return squares / np.reshape(np.maximum(n - ddof, 0), np.shape(squares)).astype(a.dtype)
+
+
+_mean = mean
+
+
+@differentiable(np.std)
+def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
+        where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
+    return np.sqrt(
+        var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
+    )
+
+
+# ---- running sums, differences, integrals
+
+
+@differentiable(np.cumsum)
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    return _running(Cumsum, _cast(a, dtype), axis)
+
+
+@differentiable(np.cumprod)
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    return _running(Cumprod, _cast(a, dtype), axis)
+
+
+def _running(gate: Any, a: Any, axis: int | None) -> Any:
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return gate.of(one_axis(axis, np.ndim(a)))(a)
+
+
+@differentiable(np.cumulative_sum)
+def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
+                   include_initial: bool = False) -> Any:  # fmt: skip
+    return _cumulative(cumsum, 0.0, x, axis, dtype, include_initial)
+
+
+@differentiable(np.cumulative_prod)
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, out: None = None,
+                    include_initial: bool = False) -> Any:  # fmt: skip
+    return _cumulative(cumprod, 1.0, x, axis, dtype, include_initial)
+
+
+def _cumulative(run: Any, start: float, x: Any, axis: int | None, dtype: Any, include_initial: bool) -> Any:
+    if axis is None:
+        if np.ndim(x) > 1:
+            raise ValueError("for arrays of more than one axis, give the axis")
+        axis = 0
+    total = run(x, axis, dtype)
+    if not include_initial:
+        return total
+    axis = one_axis(axis, np.ndim(x))
+    shape = np.shape(total)[:axis] + (1,) + np.shape(total)[axis + 1 :]
+    return np.concatenate((np.full(shape, start, total.dtype), total), axis)
+
+
+@differentiable(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _GIVEN, append: Any = _GIVEN) -> Any:
+    axis = one_axis(axis, np.ndim(a))
+    edges = [_edge(x, a, axis) for x in (prepend, append)]
+    if edges != [None, None]:
+        a = np.concatenate([x for x in (edges[0], a, edges[1]) if x is not None], axis)
+    for _ in range(n):
+        a = getitem(a, along(axis, slice(1, None))) - getitem(a, along(axis, slice(None, -1)))
+    return a
+
+
+def _edge(x: Any, a: Any, axis: int) -> Any:
+    if x is _GIVEN:
+        return None
+    shape = np.shape(a)
+    return np.broadcast_to(x, (*shape[:axis], 1, *shape[axis + 1 :])) if np.ndim(x) == 0 else x
+
+
+@differentiable(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    parts = [to_begin, diff(np.ravel(ary)), to_end]
+    return np.concatenate([np.ravel(x) for x in parts if x is not None])
+
+
+@differentiable(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    axis = one_axis(axis, np.ndim(y))
+    if x is None:
+        width = dx
+    else:
+        width = diff(x) if np.ndim(x) == 1 else diff(x, axis=axis)
+        width = np.reshape(width, along_shape(np.ndim(y), axis)) if np.ndim(x) == 1 else width
+    pairs = getitem(y, along(axis, slice(1, None))) + getitem(y, along(axis, slice(None, -1)))
+    return np.sum(width * pairs / 2.0, axis=axis)
+
+
+# ---- reductions that leave NaN out: the mask is a constant, so NaN elements get gradient 0
+
+
+def _without_nan(a: Any, fill: float) -> Any:
+    return np.where(np.isnan(a), fill, a)
+
+
+def _all_nan(a: Any, axis: Any, keepdims: Any) -> Any:
+    return np.all(np.isnan(a), axis=axis, keepdims=bool(keepdims))
+
+
+@differentiable(np.nansum)
+def nansum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+           initial: Any = _GIVEN, where: Any = _GIVEN) -> Any:  # fmt: skip
+    return sum(_without_nan(a, 0.0), axis, dtype, keepdims=keepdims, initial=initial, where=where)
+
+
+@differentiable(np.nanprod)
+def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+            initial: Any = _GIVEN, where: Any = _GIVEN) -> Any:  # fmt: skip
+    return prod(_without_nan(a, 1.0), axis, dtype, keepdims=keepdims, initial=initial, where=where)
+
+
+@differentiable(np.nanmax)
+def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
+           where: Any = _GIVEN) -> Any:  # fmt: skip
+    best = max(_without_nan(a, -math.inf), axis, keepdims=keepdims, initial=initial, where=where)
+    return np.where(_all_nan(a, axis, keepdims), math.nan, best)
+
+
+@differentiable(np.nanmin)
+def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
+           where: Any = _GIVEN) -> Any:  # fmt: skip
+    best = min(_without_nan(a, math.inf), axis, keepdims=keepdims, initial=initial, where=where)
+    return np.where(_all_nan(a, axis, keepdims), math.nan, best)
+
+
+def _valid(a: Any, where: Any) -> Any:
+    valid = ~np.isnan(a)
+    return valid & np.asarray(where) if given(where) and where is not True else valid
+
+
+@differentiable(np.nanmean)
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
+            where: Any = _GIVEN) -> Any:  # fmt: skip
+    return mean(_without_nan(a, 0.0), axis, dtype, keepdims=keepdims, where=_valid(a, where))
+
+
+@differentiable(np.nanvar)
+def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
+           where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
+    return var(_without_nan(a, 0.0), axis, dtype, None, ddof, keepdims, where=_valid(a, where), mean=mean,
+               correction=correction)  # fmt: skip
+
+
+@differentiable(np.nanstd)
+def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
+           where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
+    return np.sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+
+
+@differentiable(np.nancumsum)
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    return cumsum(_without_nan(a, 0.0), axis, dtype)
+
+
+@differentiable(np.nancumprod)
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    return cumprod(_without_nan(a, 1.0), axis, dtype)
+
+
+# ---- order statistics: sort, then read
+
+
+@differentiable(np.median)
+def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+    return quantile(a, 0.5, axis, keepdims=keepdims)
+
+
+@differentiable(np.percentile)
+def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+               method: str = "linear", keepdims: bool = False) -> Any:  # fmt: skip
+    return quantile(a, np.asarray(q) / 100.0, axis, method=method, keepdims=keepdims)
+
+
+@differentiable(np.quantile)
+def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
+             method: str = "linear", keepdims: bool = False) -> Any:  # fmt: skip
+    """Linear interpolation between the two neighbours in sorted order, or ``lower``, ``higher``."""
+    if method not in ("linear", "lower", "higher"):
+        raise TypeError(f"quantile method {method!r} is not differentiable here: use linear, lower or higher")
+    q = np.asarray(q)
+    if q.size and not ((q >= 0) & (q <= 1)).all():
+        raise ValueError("quantiles must be in the range [0, 1]")
+    axes, shape = normal_axes(axis, np.ndim(a)), np.shape(a)
+    axes = tuple(range(len(shape))) if axes is None else axes
+    rest = tuple(i for i in range(len(shape)) if i not in axes)
+    flat = np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
+    ordered = np.sort(flat, axis=-1)
+    place = q * (np.shape(ordered)[-1] - 1)
+    low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
+    share = {"linear": place - low, "lower": np.zeros_like(place), "higher": (high > low) * 1.0}[method]
+    below, above = getitem(ordered, (..., low)), getitem(ordered, (..., high))
+    value = below + (above - below) * share.astype(a.dtype)
+    value = np.where(np.any(np.isnan(flat), -1)[(...,) + (None,) * q.ndim], math.nan, value)
+    value = np.moveaxis(value, tuple(range(len(rest), len(rest) + q.ndim)), tuple(range(q.ndim)))
+    if keepdims:
+        value = np.reshape(value, (*q.shape, *(1 if i in axes else n for i, n in enumerate(shape))))
+    return value
+
+
+REDUCTIONS.update(
+    {
+        (np.add, "reduce"): lambda a, axis=0, **options: sum(a, axis, **options),
+        (np.multiply, "reduce"): lambda a, axis=0, **options: prod(a, axis, **options),
+        (np.maximum, "reduce"): lambda a, axis=0, **options: max(a, axis, **options),
+        (np.minimum, "reduce"): lambda a, axis=0, **options: min(a, axis, **options),
+        (np.logaddexp, "reduce"): lambda a, axis=0, **options: _log_sum_exp(a, axis, **options),
+        (np.add, "accumulate"): lambda a, axis=0: cumsum(a, axis),
+        (np.multiply, "accumulate"): lambda a, axis=0: cumprod(a, axis),
+    }
+)
+
+
+def _log_sum_exp(a: Any, axis: Any, **options: Any) -> Any:
+    from chainrule.gates.reduction import log_sum_exp
+
+    return log_sum_exp(a, axis, **options)
+
+
+constant(
+    np.all, np.any, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero,
+    np.allclose, np.isclose, np.array_equal, np.array_equiv, np.isneginf, np.isposinf, np.isin,
+    np.round, np.around, np.fix,
+)  # fmt: skip
+refuse("use np.quantile on the elements that are numbers", np.nanmedian, np.nanquantile, np.nanpercentile)
