@@ -1,5 +1,6 @@
 """chainrule: backpropagation you can see, at native speed."""
 
+from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from chainrule.gates.gate import Gate
 from chainrule.gates.indexing import scatter_add

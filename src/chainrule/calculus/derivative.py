@@ -55,7 +55,9 @@ class Trace(NamedTuple):
     """Whether an argument was an Array: then results are Arrays too."""
 
 
-def evaluate(function: Callable[..., Any], targets: Any, call: Callable[[Any], Any], has_aux: bool) -> tuple[Trace, Any]:
+def evaluate(
+    function: Callable[..., Any], targets: Any, call: Callable[[Any], Any], has_aux: bool
+) -> tuple[Trace, Any]:
     """Run ``call`` on fresh variables in place of the leaves of ``targets``."""
     outer = MODE.get().gradients
     lifted = any(isinstance(x, Array) for x in leaves(targets))
@@ -106,7 +108,11 @@ def pull(trace: Trace, upstream: Any) -> list[Any]:
     """dL/dx for each variable, zeros for those that the output does not depend on."""
     gradients: dict[Array, Any] = {}
     if trace.output in trace.relevant if isinstance(trace.output, Array) else False:
-        dz = new_leaf(Array, np.asarray(upstream), False) if trace.attached and not isinstance(upstream, Array) else upstream
+        dz = (
+            new_leaf(Array, np.asarray(upstream), False)
+            if trace.attached and not isinstance(upstream, Array)
+            else upstream
+        )
         targets = set(trace.variables)
         with switched(gradients=trace.attached):
             for node, dx in flow(trace.output, dz, trace.relevant.__contains__):
@@ -267,7 +273,9 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     call = _Call(function, range(len(primals)), primals, {})
     trace, _ = evaluate(function, call.targets, call, False)
     flat = list(leaves(tuple(tangents)))
-    if len(flat) != len(trace.variables) or any(np.shape(t) != x.shape for t, x in zip(flat, trace.variables, strict=True)):
+    if len(flat) != len(trace.variables) or any(
+        np.shape(t) != x.shape for t, x in zip(flat, trace.variables, strict=True)
+    ):
         raise ValueError("jvp needs a tangent of each argument's shape")
     if not isinstance(trace.output, Array):
         return trace.output, np.zeros(np.shape(trace.output))

@@ -95,6 +95,9 @@ class Remainder(Elementwise):
     def forward(self, x: Any, y: Any) -> Any:
         return np.remainder(x, y)
 
+    def choice(self, x: Any, y: Any) -> Any:
+        return np.floor_divide(x, y)
+
     def dx(self, dz: Any) -> Any:
         return dz
 
@@ -108,6 +111,9 @@ class Fmod(Elementwise):
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmod(x, y)
+
+    def choice(self, x: Any, y: Any) -> Any:
+        return np.trunc(np.divide(x, y))
 
     def dx(self, dz: Any) -> Any:
         return dz
@@ -124,6 +130,12 @@ class Absolute(Elementwise):
 
     def forward(self, x: Any) -> Any:
         return np.absolute(x)
+
+    def choice(self, x: Any) -> Any:
+        return np.sign(x)
+
+    def tie(self, x: Any) -> Any:
+        return np.equal(x, 0)
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.sign(x)

@@ -69,8 +69,10 @@ class Gate:
                 f"{self.title}.backward must return a list with one gradient for each of its {len(node.inputs)} "
                 f"inputs (None for no gradient), not {got}"
             )
-        return [gradients[i] if gradients[i] is None or hasattr(gradients[i], "dtype") else np.asarray(gradients[i])
-                for i in wanted]
+        return [
+            gradients[i] if gradients[i] is None or hasattr(gradients[i], "dtype") else np.asarray(gradients[i])
+            for i in wanted
+        ]
 
     def _replayed(self, node: Array) -> Gate:
         """This application run once more, on Arrays: what it caches is then part of the circuit.

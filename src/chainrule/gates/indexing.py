@@ -25,7 +25,9 @@ def plain_index(index: Any) -> Any:
 
 def is_basic(index: Any) -> bool:
     """Whether each element is read at most once for certain: slices, integers, None and Ellipsis."""
-    return all(isinstance(i, _BASIC) and not isinstance(i, bool) for i in (index if isinstance(index, tuple) else (index,)))
+    return all(
+        isinstance(i, _BASIC) and not isinstance(i, bool) for i in (index if isinstance(index, tuple) else (index,))
+    )
 
 
 @primitive
@@ -38,6 +40,9 @@ class GetItem(Primitive):
 
     def forward(self, x: Any) -> Any:
         return x[self.index]
+
+    def choice(self, x: Any) -> Any:
+        return np.arange(np.size(x)).reshape(np.shape(x))[self.index]
 
     def dx(self, dz: Any, x: Any) -> Any:
         return scatter_add(dz, self.index, np.shape(x))

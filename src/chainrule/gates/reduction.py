@@ -50,6 +50,12 @@ class Max(Primitive):
     def forward(self, x: Any) -> Any:
         return np.maximum.reduce(x, axis=self.axis, keepdims=self.keepdims)
 
+    def choice(self, x: Any) -> Any:
+        return x == kept(self.forward(x), x, self.axis, self.keepdims)
+
+    def tie(self, x: Any) -> Any:
+        return np.sum(self.choice(x), axis=self.axis) > 1
+
     def dx(self, dz: Any, z: Any, x: Any) -> Any:
         return shared_among_ties(dz, z, x, self.axis, self.keepdims)
 
@@ -63,6 +69,12 @@ class Min(Primitive):
 
     def forward(self, x: Any) -> Any:
         return np.minimum.reduce(x, axis=self.axis, keepdims=self.keepdims)
+
+    def choice(self, x: Any) -> Any:
+        return x == kept(self.forward(x), x, self.axis, self.keepdims)
+
+    def tie(self, x: Any) -> Any:
+        return np.sum(self.choice(x), axis=self.axis) > 1
 
     def dx(self, dz: Any, z: Any, x: Any) -> Any:
         return shared_among_ties(dz, z, x, self.axis, self.keepdims)

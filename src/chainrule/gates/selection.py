@@ -1,7 +1,9 @@
 """Gates that choose between their inputs: the upstream gradient is routed to the winner.
 
 At a tie of ``maximum`` or ``minimum`` both inputs win, as in the lecture (z >= y and y >= x both hold). So
-``np.maximum(x, x)`` has gradient 2, and ``np.maximum(0.1 * x, x)`` has 1.1 at 0. ``check_grads`` flags ties.
+``np.maximum(x, x)`` has gradient 2, and ``np.maximum(0.1 * x, x)`` has 1.1 at 0.
+
+``choice`` tells which input won, ``tie`` where none did: ``check_grads`` finds kinks by them.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ class Maximum(Elementwise):
     def forward(self, x: Any, y: Any) -> Any:
         return np.maximum(x, y)
 
+    def choice(self, x: Any, y: Any) -> Any:
+        return np.greater(x, y)
+
+    def tie(self, x: Any, y: Any) -> Any:
+        return np.equal(x, y)
+
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * (x >= y)
 
@@ -38,6 +46,12 @@ class Minimum(Elementwise):
     def forward(self, x: Any, y: Any) -> Any:
         return np.minimum(x, y)
 
+    def choice(self, x: Any, y: Any) -> Any:
+        return np.greater(x, y)
+
+    def tie(self, x: Any, y: Any) -> Any:
+        return np.equal(x, y)
+
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * (x <= y)
 
@@ -51,6 +65,12 @@ class Fmax(Elementwise):
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmax(x, y)
+
+    def choice(self, x: Any, y: Any) -> Any:
+        return np.greater(x, y)
+
+    def tie(self, x: Any, y: Any) -> Any:
+        return np.equal(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * ((x >= y) | np.isnan(y))
@@ -66,6 +86,12 @@ class Fmin(Elementwise):
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmin(x, y)
 
+    def choice(self, x: Any, y: Any) -> Any:
+        return np.greater(x, y)
+
+    def tie(self, x: Any, y: Any) -> Any:
+        return np.equal(x, y)
+
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * ((x <= y) | np.isnan(y))
 
@@ -79,6 +105,12 @@ class Clip(Elementwise):
 
     def forward(self, x: Any, low: Any, high: Any) -> Any:
         return np.clip(x, low, high)
+
+    def choice(self, x: Any, low: Any, high: Any) -> Any:
+        return np.greater(x, high).astype(int) - np.less(x, low)
+
+    def tie(self, x: Any, low: Any, high: Any) -> Any:
+        return np.equal(x, low) | np.equal(x, high)
 
     def dx(self, dz: Any, x: Any, low: Any, high: Any) -> Any:
         return dz * ((x >= low) & (x <= high))
@@ -96,6 +128,9 @@ class Where(Elementwise):
 
     def forward(self, condition: Any, x: Any, y: Any) -> Any:
         return np.where(condition, x, y)
+
+    def choice(self, condition: Any, x: Any, y: Any) -> Any:
+        return condition
 
     def dx(self, dz: Any, condition: Any) -> Any:
         return np.where(condition, dz, 0.0)

@@ -328,9 +328,7 @@ class State(Array):
             "use .assign(value) to change it"
         )
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = (
-        _refuse_in_place
-    )
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _refuse_in_place
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._refuse_in_place(value)
@@ -354,7 +352,9 @@ class Parameter(State):
 
     def __init__(self, value: Any, *, dtype: DTypeLike = np.float32, name: str | None = None) -> None:
         if np.dtype(dtype).kind != "f":
-            raise TypeError(f"a Parameter is learned by gradients, so its dtype must be floating, not {np.dtype(dtype)}")
+            raise TypeError(
+                f"a Parameter is learned by gradients, so its dtype must be floating, not {np.dtype(dtype)}"
+            )
         super().__init__(value, dtype=dtype, name=name)
 
     @property

@@ -89,7 +89,9 @@ def _transpose(self: Array, *axes: Any) -> Any:
     return shapes.transpose(self, given or None)
 
 
-def _astype(self: Array, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+def _astype(
+    self: Array, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Any:
     if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
         raise TypeError(f"cannot cast {self.dtype} to {np.dtype(dtype)} under the rule {casting!r}")
     return self if not copy and self.dtype == dtype else Cast.of(np.dtype(dtype))(self)

@@ -140,9 +140,7 @@ _mean = mean
 @differentiable(np.std)
 def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
         where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
-    return np.sqrt(
-        var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
-    )
+    return np.sqrt(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
 
 
 # ---- running sums, differences, integrals

@@ -157,7 +157,9 @@ def real(val: Any, tol: float = 100) -> Any:
 
 
 @differentiable(np.concatenate, np.concat)
-def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def concatenate(
+    arrays: Sequence[Any], /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
     if dtype is not None:
@@ -412,7 +414,9 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 
 @differentiable(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False) -> Any:
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
     """Every window as a read of its own: overlapping windows add their gradients."""
     shape = np.shape(x)
     places = np.arange(math.prod(shape)).reshape(shape)
