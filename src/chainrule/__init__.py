@@ -1,7 +1,9 @@
 """chainrule: backpropagation you can see, at native speed."""
 
+from chainrule import nn, optim
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from chainrule.gates.activation import leaky_relu, relu
 from chainrule.gates.gate import Gate
 from chainrule.gates.indexing import scatter_add
 from chainrule.gates.special import sigmoid, softplus

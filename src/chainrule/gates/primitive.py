@@ -13,7 +13,7 @@ are plain NumPy without in-place writes or branches on values, so the same rule 
 (differentiable again). A rule returns a fresh array, ``dz`` itself or a view, never an array that is kept elsewhere.
 Constants in rules are Python numbers, which leave float32 alone; NumPy scalars would not.
 
-A gate of any number of arguments writes ``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's
+A gate may return ``(z, cached)`` from ``forward`` (see ``gates.composite``). A gate of any number of arguments writes ``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's
 position.
 """
 
@@ -128,6 +128,8 @@ def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[...
             return parameter
         if parameter == "z":
             return "node" if on_arrays else "node._value"
+        if parameter == "cached":
+            return "gate.recall(*inputs)" if on_arrays else "node._cache"
         if cls.variadic:
             return "inputs" if on_arrays else "[raw(x) for x in inputs]"
         position = cls.arguments.index(parameter)

@@ -53,14 +53,18 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     except Exception as error:
         raise _placed(error, gate, values) from error
     if not lifted:
-        return z
+        return z[0] if isinstance(z, tuple) else z
+    cache = None
     if not isinstance(z, (np.ndarray, np.generic)):
-        z = _as_value(gate, z)
+        z, cache = _unpacked(gate, z)
     mode = MODE.get()
     if mode is not PLAIN and mode.stop_at_nonfinite:
         _check_finite(gate, operands, z)
     if live and gate.differentiable and mode.gradients and z.dtype.kind == "f":
-        return new_node(z, gate, operands, True, user_site())
+        node = new_node(z, gate, operands, True, user_site())
+        if cache is not None:
+            node._cache = cache
+        return node
     return constant_result(gate, operands, z)
 
 
@@ -78,9 +82,12 @@ def constant_result(gate: Any, operands: Sequence[Any], z: Any) -> Array:
     return result
 
 
-def _as_value(gate: Any, z: Any) -> Any:
+def _unpacked(gate: Any, z: Any) -> tuple[Any, Any]:
+    """The value and the cache of a gate that returned a Python number, or both."""
     if isinstance(z, (int, float)):
-        return np.asarray(z)
+        return np.asarray(z), None
+    if isinstance(z, tuple) and hasattr(gate, "recall"):
+        return z  # type: ignore[return-value]
     raise TypeError(f"{gate.title}.forward must return one number or ndarray, not {describe(z)}")
 
 

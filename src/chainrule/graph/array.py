@@ -40,13 +40,28 @@ class Array:
     ``x[i] = v`` gives the name ``x`` a new value without touching the old one.
     """
 
-    __slots__ = ("__weakref__", "_cut", "_grad", "_name", "_site", "_value", "gate", "inputs", "live", "number")
+    __slots__ = (
+        "__weakref__",
+        "_cache",
+        "_cut",
+        "_grad",
+        "_name",
+        "_scope",
+        "_site",
+        "_value",
+        "gate",
+        "inputs",
+        "live",
+        "number",
+    )
 
     _value: Any
     _site: tuple[Any, int] | None
     _grad: Any
     _name: str | None
     _cut: Cut | None
+    _cache: Any
+    _scope: tuple[tuple[str, int], ...]
     gate: Any
     inputs: tuple[Any, ...]
     live: bool
@@ -225,7 +240,9 @@ class Array:
             else:
                 inputs = tuple(memo[id(x)] if id(x) in memo else deepcopy(x, memo) for x in old.inputs)
                 twin = new_node(np.array(old._value), deepcopy(old.gate, memo), inputs, old.live, old._site)
-                twin._name = getattr(old, "_name", None)
+                for slot in ("_name", "_cut", "_cache", "_scope"):
+                    if hasattr(old, slot):
+                        setattr(twin, slot, getattr(old, slot))
             grad = getattr(old, "_grad", None)
             if grad is not None:
                 twin._grad = np.array(grad)
@@ -310,6 +327,11 @@ class State(Array):
         if shape != self.shape and shape != ():
             raise ValueError(f"{self.label()} holds shape {self.shape}; cannot assign {describe(np.asarray(value))}")
         np.copyto(self.own_buffer(), value, casting="same_kind")
+        self.touch()
+
+    def adopt(self, value: Any) -> None:
+        """``assign`` without a copy, for a fresh ndarray of the same shape and dtype that nobody else holds."""
+        self._value = value if isinstance(value, np.ndarray) else np.asarray(value)
         self.touch()
 
     def own_buffer(self) -> NDArray[Any]:

@@ -80,7 +80,7 @@ def flow(
             gathered[x] = dx
             heappush(frontier, (-x.number, x))
         if free:
-            node.inputs, node.gate = (), FREED
+            node.inputs, node.gate, node._cache = (), FREED, None
 
 
 def fit(dx: Any, node: Array, i: int) -> Any:

@@ -1,0 +1,215 @@
+"""Layers: neurons made into matrix products, and the activation functions as modules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.gates.activation import leaky_relu, relu
+from chainrule.gates.composite import affine
+from chainrule.gates.special import sigmoid
+from chainrule.graph.array import Array, Parameter
+from chainrule.graph.errors import describe
+from chainrule.nn.module import Module
+
+
+def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Data in the dtype of the parameters: float64 and integer inputs just work."""
+    if not isinstance(x, (Array, np.ndarray)):
+        x = np.asarray(x)
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+class Linear(Module):
+    """A fully connected layer: ``x @ weight + bias``.
+
+    Args:
+        n_in: how many inputs each neuron sees.
+        n_out: how many neurons.
+        bias: whether neurons have a bias.
+        dtype: of the parameters; inputs are cast to it.
+        rng: the generator (or seed) that draws the weights.
+        scale: the standard deviation of the initial weights, ``sqrt(2 / n_in)`` by default, which keeps the variance
+            of activations through ReLU layers (He et al. 2015). Biases begin at 0.
+
+    Inputs have shape (..., n_in), outputs (..., n_out); ``weight`` is (n_in, n_out).
+
+    >>> import numpy as np, chainrule as cr
+    >>> layer = cr.nn.Linear(3, 2, rng=0)
+    >>> layer(np.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    linear = True
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | int | None = None,
+        scale: float | None = None,
+    ) -> None:
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"a layer needs at least one input and one neuron, not {n_in} and {n_out}")
+        deviation = math.sqrt(2.0 / n_in) if scale is None else scale
+        generator = np.random.default_rng(rng)
+        self.weight = Parameter(deviation * generator.standard_normal((n_in, n_out)), dtype=dtype)
+        self.bias = Parameter(np.zeros(n_out), dtype=dtype) if bias else None
+
+    @property
+    def neurons(self) -> int:
+        """How many neurons the layer has."""
+        return self.weight.shape[1]
+
+    def forward(self, x: Any) -> Any:
+        weight, bias = self.weight, self.bias
+        x = as_input(x, weight.dtype)
+        if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
+            raise ValueError(
+                f"Linear({weight.shape[0]}, {weight.shape[1]}) needs inputs of shape (..., {weight.shape[0]}), "
+                f"not {describe(x)}"
+            )
+        if bias is None:
+            return x @ weight
+        if x.ndim == 2:
+            return affine(x, weight, bias)
+        flat = np.reshape(x, (math.prod(x.shape[:-1]), weight.shape[0]))
+        return np.reshape(affine(flat, weight, bias), (*x.shape[:-1], weight.shape[1]))
+
+    def describe(self) -> str:
+        n_in, n_out = self.weight.shape
+        return f"{n_in}, {n_out}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Maxout(Module):
+    """The largest of several affine maps: max(x @ W1 + b1, x @ W2 + b2, ...) (Goodfellow et al. 2013).
+
+    It contains ReLU and leaky ReLU as special cases and has ``pieces`` times the parameters of a Linear layer. Where
+    pieces tie, they share the gradient equally.
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.nn.Maxout(3, 2, pieces=2, rng=0).parameter_count
+    16
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        pieces: int = 2,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        if pieces < 2:
+            raise ValueError(f"maxout takes the largest of two or more pieces, not {pieces}")
+        self.affine = Linear(n_in, n_out * pieces, dtype=dtype, rng=rng, scale=1.0 / math.sqrt(n_in))
+        self.affine.linear = False  # what follows it is a max
+        self.pieces = pieces
+
+    @property
+    def neurons(self) -> int:
+        """Neurons beyond those that the affine maps count: each maxout neuron has ``pieces`` of them."""
+        return -(self.pieces - 1) * self.affine.neurons // self.pieces
+
+    def forward(self, x: Any) -> Any:
+        z = self.affine(x)
+        return np.max(np.reshape(z, (*z.shape[:-1], self.pieces, z.shape[-1] // self.pieces)), axis=-2)
+
+    def describe(self) -> str:
+        n_in, n_all = self.affine.weight.shape
+        return f"{n_in}, {n_all // self.pieces}, pieces={self.pieces}"
+
+
+class Activation(Module):
+    """An activation function as a module, so that it can stand in a Sequential."""
+
+    def describe(self) -> str:
+        return ""
+
+
+class ReLU(Activation):
+    """max(0, x): the rectified linear unit (see ``cr.relu``)."""
+
+    def forward(self, x: Any) -> Any:
+        return relu(x)
+
+
+class LeakyReLU(Activation):
+    """x where positive, else ``slope * x`` (see ``cr.leaky_relu``)."""
+
+    def __init__(self, slope: float = 0.1) -> None:
+        self.slope = slope
+
+    def forward(self, x: Any) -> Any:
+        return leaky_relu(x, self.slope)
+
+    def describe(self) -> str:
+        return f"slope={self.slope}"
+
+
+class Sigmoid(Activation):
+    """1 / (1 + e^-x), in (0, 1) (see ``cr.sigmoid``)."""
+
+    def forward(self, x: Any) -> Any:
+        return sigmoid(x)
+
+
+class Tanh(Activation):
+    """tanh(x), in (-1, 1), centred at zero."""
+
+    def forward(self, x: Any) -> Any:
+        return np.tanh(x)
+
+
+class Sequential(Module):
+    """Modules one after the other.
+
+    >>> import chainrule as cr
+    >>> net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.ReLU(), cr.nn.Linear(4, 2))
+    >>> net.neuron_count, net.parameter_count
+    (6, 26)
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(
+                    f"Sequential takes modules; number {i} is {type(layer).__name__} (ReLU() has parentheses)"
+                )
+        self.layers = list(layers)
+        for i, layer in enumerate(self.layers):
+            layer._label = f"{type(layer).__name__}_{i}"  # type: ignore[attr-defined]
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, i: int) -> Module:
+        return self.layers[i]
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def neighbours_both_linear(self) -> list[str]:
+        """Neighbouring layers that are both linear, in words."""
+        return [
+            f"layers {i} and {i + 1}, {a!r} and {b!r}, are both linear with no activation between them: "
+            "together they equal one linear layer"
+            for i, (a, b) in enumerate(zip(self.layers, self.layers[1:], strict=False))
+            if a.linear and b.linear
+        ]
+
+    def describe(self) -> str:
+        return ", ".join(map(repr, self.layers))

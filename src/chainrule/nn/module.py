@@ -1,0 +1,119 @@
+"""Module: what has parameters and computes. Layers, nets and neurons are Modules; users subclass it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from chainrule.graph.array import Array, Parameter, next_number
+from chainrule.graph.scope import mark
+
+
+class Module:
+    """A part of a net. Assign Parameters and other Modules to attributes and define ``forward``.
+
+    Parameters are found by looking through the attributes (lists, tuples and dicts of them included), in the order of
+    assignment; one that is reached twice is listed once, under its first name.
+
+    >>> import numpy as np, chainrule as cr
+    >>> class Scale(cr.nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = cr.Parameter(2.0)
+    ...     def forward(self, x):
+    ...         return self.factor * x
+    >>> model = Scale()
+    >>> model(np.ones(3, np.float32)).value
+    array([2., 2., 2.], dtype=float32)
+    >>> list(model.named_parameters())
+    ['factor']
+    """
+
+    linear = False
+    """Whether the module is an affine map of its inputs, so that two of them in a row equal one."""
+
+    def forward(self, *inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
+
+    def __call__(self, *inputs: Any) -> Any:
+        start = next_number()
+        output = self.forward(*inputs)
+        mark(output, getattr(self, "_label", None) or type(self).__name__, start)
+        return output
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Every parameter by its path: ``layers.0.weight``."""
+        named: dict[str, Parameter] = {}
+        seen: set[int] = set()
+        for path, part in _parts(self, ""):
+            if isinstance(part, Parameter) and id(part) not in seen:
+                seen.add(id(part))
+                named[path] = part
+        return named
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Every parameter once."""
+        return iter(self.named_parameters().values())
+
+    def named_modules(self) -> dict[str, Module]:
+        """The module itself (under '') and every module in it, by path."""
+        return {path: part for path, part in _parts(self, "") if isinstance(part, Module)}
+
+    @property
+    def parameter_count(self) -> int:
+        """How many learnable numbers there are, weights and biases."""
+        return sum(p.size for p in self.parameters())
+
+    @property
+    def neuron_count(self) -> int:
+        """How many neurons: outputs of all layers with weights, as the course counts (inputs are not neurons)."""
+        return sum(getattr(part, "neurons", 0) for part in self.named_modules().values())
+
+    def stacked_linear(self) -> list[str]:
+        """Pairs of linear layers with nothing nonlinear between them, in words: together they equal one layer."""
+        return [
+            pair
+            for part in self.named_modules().values()
+            if (pairs := getattr(part, "neighbours_both_linear", None))
+            for pair in pairs()
+        ]
+
+    def load(self, values: dict[str, Any]) -> None:
+        """Assign values to the parameters by name; names and shapes must fit exactly, else ValueError and no change."""
+        named = self.named_parameters()
+        if set(values) != set(named):
+            raise ValueError(
+                f"the names do not fit: missing {sorted(set(named) - set(values))}, "
+                f"unexpected {sorted(set(values) - set(named))}"
+            )
+        wrong = [f"{k} {values[k].shape} for {p.shape}" for k, p in named.items() if values[k].shape != p.shape]
+        if wrong:
+            raise ValueError(f"the shapes do not fit: {', '.join(wrong)}")
+        for name, parameter in named.items():
+            parameter.assign(values[name])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.describe()})"
+
+    def describe(self) -> str:
+        """What stands between the parentheses of the repr."""
+        return ", ".join(f"{name}={part!r}" for name, part in vars(self).items() if isinstance(part, Module))
+
+
+def _parts(part: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Modules and parameters below ``part``, depth first, with their paths."""
+    if isinstance(part, Module):
+        yield path, part
+        children: Any = ((k, v) for k, v in vars(part).items() if not k.startswith("_"))
+    elif isinstance(part, Parameter):
+        yield path, part
+        return
+    elif isinstance(part, Array):
+        return
+    elif isinstance(part, dict):
+        children = part.items()
+    elif isinstance(part, (list, tuple)):
+        children = enumerate(part)
+    else:
+        return
+    for name, child in children:
+        yield from _parts(child, f"{path}.{name}" if path else str(name))

@@ -1,0 +1,91 @@
+"""Stochastic gradient descent, with momentum and L2 regularisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.array import Parameter, State
+from chainrule.graph.errors import GraphError
+
+
+class SGD:
+    """v <- momentum * v - lr * (gradient + l2 * w);  w <- w + v   (course notes, neural-networks-3)
+
+    Args:
+        parameters: the Parameters to update, each once.
+        lr: the step size, a number above 0.
+        momentum: how much of the last update is kept, in [0, 1).
+        l2: strength of the regularisation 1/2 * l2 * sum(w ** 2). It pulls weights (parameters of two or more axes)
+            towards 0 and leaves biases alone, as the course advises.
+
+    ``step`` uses only gradients that were written since its last call: a parameter that the loss no longer reaches
+    stays where it is. ``lr`` can be read and set at any time.
+
+    >>> import numpy as np, chainrule as cr
+    >>> w = cr.Parameter([1.0, 2.0])
+    >>> optimizer = cr.optim.SGD([w], lr=0.1)
+    >>> np.sum(w * w).backward()
+    >>> optimizer.step()
+    >>> w.value
+    array([0.8, 1.6], dtype=float32)
+    """
+
+    def __init__(
+        self, parameters: Iterable[Parameter], lr: float = 0.1, momentum: float = 0.0, l2: float = 0.0
+    ) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError("there are no parameters to optimise")
+        for p in self.parameters:
+            if not isinstance(p, Parameter):
+                raise TypeError(f"an optimiser updates Parameters, not {type(p).__name__}")
+        if len({id(p) for p in self.parameters}) < len(self.parameters):
+            raise ValueError("a parameter is listed twice: it would be updated twice a step")
+        if not lr > 0 or not 0 <= momentum < 1 or not l2 >= 0:
+            raise ValueError(f"SGD needs lr > 0, 0 <= momentum < 1 and l2 >= 0, not {lr}, {momentum} and {l2}")
+        self._lr = State(float(lr), name="lr")
+        self.momentum, self.l2 = float(momentum), float(l2)
+        self.velocity = [State(np.zeros(p.shape, p.dtype)) for p in self.parameters] if momentum else []
+        self._last_write = 0
+
+    @property
+    def lr(self) -> float:
+        """The step size."""
+        return self._lr.item()  # type: ignore[no-any-return]
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        if not lr > 0:
+            raise ValueError(f"the step size must be above 0, not {lr}")
+        self._lr.assign(lr)
+
+    def step(self) -> None:
+        """One update of every parameter whose gradient was written since the last step.
+
+        Raises GraphError if there is none.
+        """
+        since = self._last_write
+        lr, momentum, l2 = self.lr, self.momentum, self.l2
+        for i, p in enumerate(self.parameters):
+            write = p.written
+            if write <= since:
+                continue
+            self._last_write = max(self._last_write, write)
+            v = self.velocity[i] if momentum else None
+            w, change = updated(p.value, p.grad, None if v is None else v.value, lr, momentum, l2)
+            p.adopt(w)
+            if v is not None:
+                v.adopt(change)
+        if self._last_write == since:
+            raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
+
+
+def updated(w: Any, gradient: Any, v: Any, lr: Any, momentum: Any, l2: float) -> tuple[Any, Any]:
+    """The new weights and the new velocity."""
+    if l2 and len(w.shape) > 1:
+        gradient = gradient + l2 * w
+    change = -lr * gradient if v is None else momentum * v - lr * gradient
+    return w + change, change
