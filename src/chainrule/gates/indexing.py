@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
-from chainrule.graph.array import Array, raw
+from chainrule.graph.array import Array, raw, shape_of
 
 _BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 
@@ -42,10 +42,10 @@ class GetItem(Primitive):
         return x[self.index]
 
     def choice(self, x: Any) -> Any:
-        return np.arange(np.size(x)).reshape(np.shape(x))[self.index]
+        return np.arange(np.size(x)).reshape(shape_of(x))[self.index]
 
     def dx(self, dz: Any, x: Any) -> Any:
-        return scatter_add(dz, self.index, np.shape(x))
+        return scatter_add(dz, self.index, shape_of(x))
 
 
 @primitive
@@ -83,10 +83,10 @@ class SetItem(Primitive):
 
     def dv(self, dz: Any, v: Any) -> Any:
         # Where an index occurs twice the last write wins; only that one has a gradient.
-        shape = np.shape(v)
+        shape = shape_of(v)
         read = dz[self.index]
         if not is_basic(self.index):
-            read = read * last_writes(self.index, np.shape(dz))
+            read = read * last_writes(self.index, shape_of(dz))
         extra = len(read.shape) - len(shape)
         if extra < 0:  # leading axes of length 1 that the assignment dropped
             read = np.reshape(read, (1,) * -extra + read.shape)
@@ -104,7 +104,7 @@ def add_at(z: Any, index: Any, x: Any) -> None:
     )
     if picks and z.dtype == np.float64 or picks and z.dtype == np.float32:
         flat = np.ravel_multi_index(index, z.shape, mode="wrap")
-        sums = np.bincount(np.ravel(flat), np.ravel(np.broadcast_to(x, np.shape(flat))), z.size)
+        sums = np.bincount(np.ravel(flat), np.ravel(np.broadcast_to(x, shape_of(flat))), z.size)
         z += sums.reshape(z.shape)
     else:
         np.add.at(z, index, x)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
+from chainrule.graph.array import ndim_of, shape_of
 
 Axes = tuple[int, ...] | None
 
@@ -16,14 +17,14 @@ def spread(dz: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     """A reduced array, or its gradient, over the shape of what was reduced."""
     if axis is not None and not keepdims:
         dz = np.expand_dims(dz, axis)
-    return np.broadcast_to(dz, np.shape(x))
+    return np.broadcast_to(dz, shape_of(x))
 
 
 def kept(z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     """A reduced array with the reduced axes as length 1, ready to broadcast against ``x``."""
     if keepdims:
         return z
-    return np.reshape(z, (1,) * len(np.shape(x))) if axis is None else np.expand_dims(z, axis)
+    return np.reshape(z, (1,) * len(shape_of(x))) if axis is None else np.expand_dims(z, axis)
 
 
 @primitive
@@ -198,4 +199,4 @@ def normal_axes(axis: Any, ndim: int) -> Axes:
 
 
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return LogSumExp.of(normal_axes(axis, np.ndim(x)), bool(keepdims))(x)
+    return LogSumExp.of(normal_axes(axis, ndim_of(x)), bool(keepdims))(x)

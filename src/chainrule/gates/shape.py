@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Elementwise, Primitive, primitive
+from chainrule.graph.array import shape_of
 
 
 @primitive
@@ -20,7 +21,7 @@ class Reshape(Primitive):
         return np.reshape(x, self.shape)
 
     def dx(self, dz: Any, x: Any) -> Any:
-        return np.reshape(dz, np.shape(x))
+        return np.reshape(dz, shape_of(x))
 
 
 @primitive

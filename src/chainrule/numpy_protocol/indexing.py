@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.gates.indexing import getitem, plain_index, scatter_add
 from chainrule.gates.selection import clip as clip_gate
 from chainrule.gates.selection import where as where_gate
-from chainrule.graph.array import raw
+from chainrule.graph.array import ndim_of, raw, shape_of
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
 from chainrule.numpy_protocol.shapes import along, one_axis
 
@@ -38,12 +38,12 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min:
 def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
     if axis is None:
         a, axis = np.ravel(a), 0
-    axis = one_axis(axis, np.ndim(a))
+    axis = one_axis(axis, ndim_of(a))
     indices = np.asarray(raw(indices))
     if mode == "wrap":
-        indices = indices % np.shape(a)[axis]
+        indices = indices % shape_of(a)[axis]
     elif mode == "clip":
-        indices = np.clip(indices, 0, np.shape(a)[axis] - 1)
+        indices = np.clip(indices, 0, shape_of(a)[axis] - 1)
     return getitem(a, along(axis, indices))
 
 
@@ -59,12 +59,12 @@ def _grid(indices: Any, axis: int) -> tuple[Any, ...]:
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    axis = one_axis(axis, np.ndim(arr))
-    shape = np.shape(raw(indices))
+    axis = one_axis(axis, ndim_of(arr))
+    shape = shape_of(raw(indices))
     places = _grid(indices, axis)
-    if any(np.shape(arr)[i] == 1 != n for i, n in enumerate(shape) if i != axis):
+    if any(shape_of(arr)[i] == 1 != n for i, n in enumerate(shape) if i != axis):
         places = tuple(
-            p if i == axis or np.shape(arr)[i] != 1 else np.zeros((1,) * len(shape), int) for i, p in enumerate(places)
+            p if i == axis or shape_of(arr)[i] != 1 else np.zeros((1,) * len(shape), int) for i, p in enumerate(places)
         )
     return getitem(arr, places)
 
@@ -73,7 +73,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 def sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), -1
-    if np.ndim(a) == 0:
+    if ndim_of(a) == 0:
         raise np.exceptions.AxisError(axis, 0)
     return take_along_axis(a, np.argsort(raw(a), axis, kind="stable"), axis)
 
@@ -87,11 +87,11 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
 
 @differentiable(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
-    if np.ndim(v) == 2:
+    if ndim_of(v) == 2:
         return diagonal(v, k)
-    if np.ndim(v) != 1:
+    if ndim_of(v) != 1:
         raise ValueError("diag needs a vector or a matrix")
-    n = np.shape(v)[0]
+    n = shape_of(v)[0]
     i = np.arange(n)
     return scatter_add(v, (i + max(-k, 0), i + max(k, 0)), (n + abs(k), n + abs(k)))
 
@@ -104,7 +104,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
 @differentiable(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    rows, columns = np.shape(moved)[-2:]
+    rows, columns = shape_of(moved)[-2:]
     n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
     i = np.arange(n)
     return getitem(moved, (..., i + max(-offset, 0), i + max(offset, 0)))
@@ -136,9 +136,9 @@ def triu(m: Any, k: int = 0) -> Any:
 
 
 def _matrix_shape(m: Any) -> tuple[int, int]:
-    if np.ndim(m) < 1:
+    if ndim_of(m) < 1:
         raise ValueError("tril and triu need at least one axis")
-    shape = np.shape(m)
+    shape = shape_of(m)
     return (shape[0], shape[0]) if len(shape) == 1 else shape[-2:]
 
 
@@ -152,7 +152,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
         which = np.clip(which, 0, len(options) - 1)
     if np.any((which < 0) | (which >= len(options))):
         raise ValueError(f"choose picks from {len(options)} choices; an index lies outside")
-    shape = np.broadcast_shapes(np.shape(which), *(np.shape(c) for c in options))
+    shape = np.broadcast_shapes(shape_of(which), *(shape_of(c) for c in options))
     stacked = np.stack([np.broadcast_to(c, shape) for c in options])
     return take_along_axis(stacked, np.broadcast_to(which, shape)[None], 0)[0]
 
@@ -175,7 +175,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         conditions.append(~np.any(conditions, axis=0))
     if len(functions) != len(conditions):
         raise ValueError(f"piecewise got {len(conditions)} conditions and {len(functions)} functions")
-    result: Any = np.zeros(np.shape(x), x.dtype)
+    result: Any = np.zeros(shape_of(x), x.dtype)
     for condition, function in zip(conditions, functions, strict=True):
         values = function(x[condition], *args, **kw) if callable(function) else function
         from chainrule.gates.indexing import setitem
@@ -207,15 +207,15 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """Piecewise linear interpolation, differentiable in x, xp and fp."""
     if period is not None:
         raise TypeError("np.interp with a period is not supported on Arrays: wrap x with np.mod first")
-    n = np.shape(xp)[0]
+    n = shape_of(xp)[0]
     if n < 2:
         raise ValueError("interp needs at least two points")
     i = np.clip(np.searchsorted(np.asarray(raw(xp)), np.asarray(raw(x)), side="right") - 1, 0, n - 2)
     x0, x1, f0, f1 = (getitem(a, j) for a in (xp, fp) for j in (i, i + 1))
     share = (x - x0) / (x1 - x0)
     inside = f0 + share * (f1 - f0)
-    below = np.broadcast_to(fp[0] if left is None else left, np.shape(inside))
-    above = np.broadcast_to(fp[-1] if right is None else right, np.shape(inside))
+    below = np.broadcast_to(fp[0] if left is None else left, shape_of(inside))
+    above = np.broadcast_to(fp[-1] if right is None else right, shape_of(inside))
     return where_gate(x < xp[0], below, where_gate(x > xp[-1], above, inside))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.gates.indexing import getitem
 from chainrule.gates.reduction import Axes, Cumprod, Cumsum, Max, Min, Prod, Sum, normal_axes
+from chainrule.graph.array import ndim_of, shape_of
 from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse
 from chainrule.numpy_protocol.shapes import along, one_axis
 
@@ -30,7 +31,7 @@ def _masked(a: Any, where: Any, fill: Any) -> Any:
 
 def _count(a: Any, axis: Axes, where: Any) -> Any:
     """How many elements go into each result: a number, or an array where a mask decides."""
-    shape = np.shape(a)
+    shape = shape_of(a)
     if not given(where) or where is True:
         return math.prod(shape if axis is None else (shape[i] for i in axis))
     mask = np.broadcast_to(np.asarray(where), shape)
@@ -40,7 +41,7 @@ def _count(a: Any, axis: Axes, where: Any) -> Any:
 @differentiable(np.sum)
 def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
         where: Any = _GIVEN) -> Any:  # fmt: skip
-    total = Sum.of(normal_axes(axis, np.ndim(a)), bool(keepdims))(_masked(_cast(a, dtype), where, 0))
+    total = Sum.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(_masked(_cast(a, dtype), where, 0))
     return total + initial if given(initial) else total
 
 
@@ -48,7 +49,7 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims:
 def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
          where: Any = _GIVEN) -> Any:  # fmt: skip
     a = _masked(_cast(a, dtype), where, 1)
-    axes, shape = normal_axes(axis, np.ndim(a)), np.shape(a)
+    axes, shape = normal_axes(axis, ndim_of(a)), shape_of(a)
     axes = tuple(range(len(shape))) if axes is None else axes
     rest = tuple(i for i in range(len(shape)) if i not in axes)
     flat = np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
@@ -64,8 +65,8 @@ def _extreme(gate: Any, worst: float, pick: Any, a: Any, axis: Any, keepdims: An
             raise ValueError("where= needs initial=, the result where nothing is selected")
         a = _masked(a, where, worst)
     if np.size(a) == 0 and given(initial):
-        return np.broadcast_to(initial, np.shape(np.sum(a, axis=axis, keepdims=bool(keepdims)))) * 1
-    best = gate.of(normal_axes(axis, np.ndim(a)), bool(keepdims))(a)
+        return np.broadcast_to(initial, shape_of(np.sum(a, axis=axis, keepdims=bool(keepdims)))) * 1
+    best = gate.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(a)
     return pick(best, initial) if given(initial) else best
 
 
@@ -91,10 +92,10 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
          where: Any = _GIVEN) -> Any:  # fmt: skip
     if a.dtype.kind in "iub" and dtype is None:
         dtype = np.float64
-    axes = normal_axes(axis, np.ndim(a))
+    axes = normal_axes(axis, ndim_of(a))
     n = _count(a, axes, where)
     if not isinstance(n, int):
-        n = np.reshape(n, np.shape(np.sum(a, axis=axes, keepdims=bool(keepdims)))).astype(dtype or a.dtype)
+        n = np.reshape(n, shape_of(np.sum(a, axis=axes, keepdims=bool(keepdims)))).astype(dtype or a.dtype)
     elif n == 0:
         n = np.zeros((), dtype or a.dtype)  # 0 / 0 is NaN with a warning, as in NumPy
     return sum(a, axes, dtype, keepdims=keepdims, where=where) / n
@@ -106,13 +107,13 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         result: Any = mean(a, axis, keepdims=keepdims)
         total: Any = np.asarray(np.size(a) / np.maximum(np.size(result), 1))
     else:
-        if np.shape(weights) != np.shape(a):
-            if axis is None or np.ndim(weights) != 1:
+        if shape_of(weights) != shape_of(a):
+            if axis is None or ndim_of(weights) != 1:
                 raise TypeError("weights of another shape than the array need an axis and must be 1-d")
-            weights = np.reshape(weights, along_shape(np.ndim(a), one_axis(axis, np.ndim(a))))
-        total = np.sum(np.broadcast_to(weights, np.shape(a)), axis=axis, keepdims=bool(keepdims))
+            weights = np.reshape(weights, along_shape(ndim_of(a), one_axis(axis, ndim_of(a))))
+        total = np.sum(np.broadcast_to(weights, shape_of(a)), axis=axis, keepdims=bool(keepdims))
         result = np.sum(a * weights, axis=axis, keepdims=bool(keepdims)) / total
-    return (result, np.broadcast_to(total, np.shape(result))) if returned else result
+    return (result, np.broadcast_to(total, shape_of(result))) if returned else result
 
 
 def along_shape(ndim: int, axis: int) -> tuple[int, ...]:
@@ -125,13 +126,13 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: flo
         where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
     ddof = correction if given(correction) else ddof
     a = _cast(a, np.float64 if a.dtype.kind in "iub" and dtype is None else dtype)
-    axes = normal_axes(axis, np.ndim(a))
+    axes = normal_axes(axis, ndim_of(a))
     centre = mean if given(mean) else _mean(a, axes, keepdims=True, where=where)
     squares = sum(np.square(a - centre), axes, keepdims=keepdims, where=where)
     n = _count(a, axes, where)
     if isinstance(n, int):
         return squares / (float(n - ddof) if n > ddof else np.zeros((), a.dtype))
-    return squares / np.reshape(np.maximum(n - ddof, 0), np.shape(squares)).astype(a.dtype)
+    return squares / np.reshape(np.maximum(n - ddof, 0), shape_of(squares)).astype(a.dtype)
 
 
 _mean = mean
@@ -159,7 +160,7 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None
 def _running(gate: Any, a: Any, axis: int | None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), 0
-    return gate.of(one_axis(axis, np.ndim(a)))(a)
+    return gate.of(one_axis(axis, ndim_of(a)))(a)
 
 
 @differentiable(np.cumulative_sum)
@@ -176,20 +177,20 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, ou
 
 def _cumulative(run: Any, start: float, x: Any, axis: int | None, dtype: Any, include_initial: bool) -> Any:
     if axis is None:
-        if np.ndim(x) > 1:
+        if ndim_of(x) > 1:
             raise ValueError("for arrays of more than one axis, give the axis")
         axis = 0
     total = run(x, axis, dtype)
     if not include_initial:
         return total
-    axis = one_axis(axis, np.ndim(x))
-    shape = np.shape(total)[:axis] + (1,) + np.shape(total)[axis + 1 :]
+    axis = one_axis(axis, ndim_of(x))
+    shape = shape_of(total)[:axis] + (1,) + shape_of(total)[axis + 1 :]
     return np.concatenate((np.full(shape, start, total.dtype), total), axis)
 
 
 @differentiable(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _GIVEN, append: Any = _GIVEN) -> Any:
-    axis = one_axis(axis, np.ndim(a))
+    axis = one_axis(axis, ndim_of(a))
     edges = [_edge(x, a, axis) for x in (prepend, append)]
     if edges != [None, None]:
         a = np.concatenate([x for x in (edges[0], a, edges[1]) if x is not None], axis)
@@ -201,8 +202,8 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _GIVEN, append: Any 
 def _edge(x: Any, a: Any, axis: int) -> Any:
     if x is _GIVEN:
         return None
-    shape = np.shape(a)
-    return np.broadcast_to(x, (*shape[:axis], 1, *shape[axis + 1 :])) if np.ndim(x) == 0 else x
+    shape = shape_of(a)
+    return np.broadcast_to(x, (*shape[:axis], 1, *shape[axis + 1 :])) if ndim_of(x) == 0 else x
 
 
 @differentiable(np.ediff1d)
@@ -213,12 +214,12 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 @differentiable(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    axis = one_axis(axis, np.ndim(y))
+    axis = one_axis(axis, ndim_of(y))
     if x is None:
         width = dx
     else:
-        width = diff(x) if np.ndim(x) == 1 else diff(x, axis=axis)
-        width = np.reshape(width, along_shape(np.ndim(y), axis)) if np.ndim(x) == 1 else width
+        width = diff(x) if ndim_of(x) == 1 else diff(x, axis=axis)
+        width = np.reshape(width, along_shape(ndim_of(y), axis)) if ndim_of(x) == 1 else width
     pairs = getitem(y, along(axis, slice(1, None))) + getitem(y, along(axis, slice(None, -1)))
     return np.sum(width * pairs / 2.0, axis=axis)
 
@@ -317,12 +318,12 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     q = np.asarray(q)
     if q.size and not ((q >= 0) & (q <= 1)).all():
         raise ValueError("quantiles must be in the range [0, 1]")
-    axes, shape = normal_axes(axis, np.ndim(a)), np.shape(a)
+    axes, shape = normal_axes(axis, ndim_of(a)), shape_of(a)
     axes = tuple(range(len(shape))) if axes is None else axes
     rest = tuple(i for i in range(len(shape)) if i not in axes)
     flat = np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
     ordered = np.sort(flat, axis=-1)
-    place = q * (np.shape(ordered)[-1] - 1)
+    place = q * (shape_of(ordered)[-1] - 1)
     low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
     share = {"linear": place - low, "lower": np.zeros_like(place), "higher": (high > low) * 1.0}[method]
     below, above = getitem(ordered, (..., low)), getitem(ordered, (..., high))

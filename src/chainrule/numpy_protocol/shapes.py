@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.gates.indexing import getitem
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose, resolve_shape
-from chainrule.graph.array import Array
+from chainrule.graph.array import Array, ndim_of, shape_of
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
 
 
@@ -45,7 +45,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 @differentiable(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Any:
-    order = tuple(range(np.ndim(a)))[::-1] if axes is None else normal_axes(tuple(axes), np.ndim(a))
+    order = tuple(range(ndim_of(a)))[::-1] if axes is None else normal_axes(tuple(axes), ndim_of(a))
     return Transpose.of(order)(a)
 
 
@@ -56,7 +56,7 @@ def matrix_transpose(x: Any, /) -> Any:
 
 @differentiable(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    order = list(range(np.ndim(a)))
+    order = list(range(ndim_of(a)))
     i, j = one_axis(axis1, len(order)), one_axis(axis2, len(order))
     order[i], order[j] = order[j], order[i]
     return Transpose.of(tuple(order))(a)
@@ -64,7 +64,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 @differentiable(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     sources, targets = normal_axes(source, ndim) or (), normal_axes(destination, ndim) or ()
     if len(sources) != len(targets):
         raise ValueError(f"moveaxis got {len(sources)} source axes and {len(targets)} destinations")
@@ -76,7 +76,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 @differentiable(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    ndim = np.ndim(a)
+    ndim = ndim_of(a)
     axis = one_axis(axis, ndim)
     start = start + ndim if start < 0 else start
     return moveaxis(a, axis, start - 1 if axis < start else start)
@@ -89,13 +89,13 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
 
 @differentiable(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
-    shape = np.broadcast_shapes(*(np.shape(x) for x in args))
+    shape = np.broadcast_shapes(*(shape_of(x) for x in args))
     return tuple(broadcast_to(x, shape) for x in args)
 
 
 @differentiable(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    shape = np.shape(a)
+    shape = shape_of(a)
     axes = tuple(i for i, n in enumerate(shape) if n == 1) if axis is None else normal_axes(axis, len(shape)) or ()
     if any(shape[i] != 1 for i in axes):
         raise ValueError(f"cannot squeeze axes {axes} of shape {shape}: each must have length 1")
@@ -105,28 +105,28 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 @differentiable(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     extra = axis if isinstance(axis, (tuple, list)) else (axis,)
-    ndim = np.ndim(a) + len(extra)
+    ndim = ndim_of(a) + len(extra)
     places = normal_axes(tuple(extra), ndim) or ()
-    sizes = iter(np.shape(a))
+    sizes = iter(shape_of(a))
     return reshape(a, tuple(1 if i in places else next(sizes) for i in range(ndim)))
 
 
 @differentiable(np.atleast_1d)
 def atleast_1d(*arys: Any) -> Any:
-    return _each(arys, lambda x: reshape(x, (1,)) if np.ndim(x) == 0 else x)
+    return _each(arys, lambda x: reshape(x, (1,)) if ndim_of(x) == 0 else x)
 
 
 @differentiable(np.atleast_2d)
 def atleast_2d(*arys: Any) -> Any:
-    return _each(arys, lambda x: reshape(x, (1, -1)) if np.ndim(x) < 2 else x)
+    return _each(arys, lambda x: reshape(x, (1, -1)) if ndim_of(x) < 2 else x)
 
 
 @differentiable(np.atleast_3d)
 def atleast_3d(*arys: Any) -> Any:
     def lifted(x: Any) -> Any:
-        if np.ndim(x) < 2:
+        if ndim_of(x) < 2:
             return reshape(x, (1, -1, 1))
-        return expand_dims(x, 2) if np.ndim(x) == 2 else x
+        return expand_dims(x, 2) if ndim_of(x) == 2 else x
 
     return _each(arys, lifted)
 
@@ -165,17 +165,17 @@ def concatenate(
     if dtype is not None:
         arrays = [x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype) for x in arrays]
     parts = tuple(arrays)
-    if parts and all(np.ndim(x) for x in parts):
-        axis = one_axis(axis, np.ndim(parts[0]))
+    if parts and all(ndim_of(x) for x in parts):
+        axis = one_axis(axis, ndim_of(parts[0]))
     return Concatenate.of(axis)(*parts)
 
 
 @differentiable(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     parts = list(arrays)
-    if len({np.shape(x) for x in parts}) > 1:
-        raise ValueError(f"stack needs arrays of one shape, not {[np.shape(x) for x in parts]}")
-    return concatenate([np.expand_dims(x, axis) for x in parts], one_axis(axis, np.ndim(parts[0]) + 1), dtype=dtype)
+    if len({shape_of(x) for x in parts}) > 1:
+        raise ValueError(f"stack needs arrays of one shape, not {[shape_of(x) for x in parts]}")
+    return concatenate([np.expand_dims(x, axis) for x in parts], one_axis(axis, ndim_of(parts[0]) + 1), dtype=dtype)
 
 
 @differentiable(np.vstack)
@@ -186,7 +186,7 @@ def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind")
 @differentiable(np.hstack)
 def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     parts = [np.atleast_1d(x) for x in tup]
-    return concatenate(parts, 0 if np.ndim(parts[0]) == 1 else 1, dtype=dtype)
+    return concatenate(parts, 0 if ndim_of(parts[0]) == 1 else 1, dtype=dtype)
 
 
 @differentiable(np.dstack)
@@ -196,7 +196,7 @@ def dstack(tup: Sequence[Any]) -> Any:
 
 @differentiable(np.column_stack)
 def column_stack(tup: Sequence[Any]) -> Any:
-    return concatenate([np.reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in tup], 1)
+    return concatenate([np.reshape(x, (-1, 1)) if ndim_of(x) < 2 else x for x in tup], 1)
 
 
 @differentiable(np.append)
@@ -216,12 +216,12 @@ def _block_depth(tree: Any) -> int:
 
 
 def _block_ndim(tree: Any) -> int:
-    return max(_block_ndim(x) for x in tree) if isinstance(tree, list) else np.ndim(tree)
+    return max(_block_ndim(x) for x in tree) if isinstance(tree, list) else ndim_of(tree)
 
 
 def _block(tree: Any, depth: int, ndim: int) -> Any:
     if not isinstance(tree, list):
-        return reshape(tree, (1,) * (ndim - np.ndim(tree)) + np.shape(tree))
+        return reshape(tree, (1,) * (ndim - ndim_of(tree)) + shape_of(tree))
     return concatenate([_block(x, depth - 1, ndim) for x in tree], ndim - depth)
 
 
@@ -230,16 +230,16 @@ def _block(tree: Any, depth: int, ndim: int) -> Any:
 
 @differentiable(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    if np.ndim(indices_or_sections) == 0 and np.shape(ary)[axis] % int(indices_or_sections):
-        raise ValueError(f"{np.shape(ary)[axis]} elements do not split into {indices_or_sections} equal parts")
+    if ndim_of(indices_or_sections) == 0 and shape_of(ary)[axis] % int(indices_or_sections):
+        raise ValueError(f"{shape_of(ary)[axis]} elements do not split into {indices_or_sections} equal parts")
     return array_split(ary, indices_or_sections, axis)
 
 
 @differentiable(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    axis = one_axis(axis, np.ndim(ary))
-    n = np.shape(ary)[axis]
-    if np.ndim(indices_or_sections) == 0:
+    axis = one_axis(axis, ndim_of(ary))
+    n = shape_of(ary)[axis]
+    if ndim_of(indices_or_sections) == 0:
         parts = int(indices_or_sections)
         small, larger = divmod(n, parts)
         bounds = [0, *np.cumsum([small + 1] * larger + [small] * (parts - larger)).tolist()]
@@ -250,7 +250,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @differentiable(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    return split(ary, indices_or_sections, 1 if np.ndim(ary) > 1 else 0)
+    return split(ary, indices_or_sections, 1 if ndim_of(ary) > 1 else 0)
 
 
 @differentiable(np.vsplit)
@@ -265,8 +265,8 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @differentiable(np.unstack)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    axis = one_axis(axis, np.ndim(x))
-    return tuple(getitem(x, along(axis, i)) for i in range(np.shape(x)[axis]))
+    axis = one_axis(axis, ndim_of(x))
+    return tuple(getitem(x, along(axis, i)) for i in range(shape_of(x)[axis]))
 
 
 # ---- repeating, turning, padding
@@ -276,15 +276,15 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), 0
-    axis = one_axis(axis, np.ndim(a))
-    return getitem(a, along(axis, np.repeat(np.arange(np.shape(a)[axis]), np.asarray(repeats))))
+    axis = one_axis(axis, ndim_of(a))
+    return getitem(a, along(axis, np.repeat(np.arange(shape_of(a)[axis]), np.asarray(repeats))))
 
 
 @differentiable(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     counts = tuple(int(n) for n in np.atleast_1d(np.asarray(reps)))
-    counts = (1,) * (np.ndim(A) - len(counts)) + counts
-    shape = (1,) * (len(counts) - np.ndim(A)) + np.shape(A)
+    counts = (1,) * (ndim_of(A) - len(counts)) + counts
+    shape = (1,) * (len(counts) - ndim_of(A)) + shape_of(A)
     spaced = reshape(A, tuple(k for n in shape for k in (1, n)))
     copies = broadcast_to(spaced, tuple(k for r, n in zip(counts, shape, strict=True) for k in (r, n)))
     return reshape(copies, tuple(r * n for r, n in zip(counts, shape, strict=True)))
@@ -293,10 +293,10 @@ def tile(A: Any, reps: Any) -> Any:
 @differentiable(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
-        return reshape(roll(np.ravel(a), shift, 0), np.shape(a))
-    axes = normal_axes(axis, np.ndim(a)) or ()
+        return reshape(roll(np.ravel(a), shift, 0), shape_of(a))
+    axes = normal_axes(axis, ndim_of(a)) or ()
     for i, by in zip(axes, np.broadcast_to(shift, len(axes)).tolist(), strict=True):
-        n = np.shape(a)[i]
+        n = shape_of(a)[i]
         if n and by % n:
             cut = n - by % n
             a = concatenate((getitem(a, along(i, slice(cut, None))), getitem(a, along(i, slice(None, cut)))), i)
@@ -305,8 +305,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 @differentiable(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
-    axes = range(np.ndim(m)) if axis is None else normal_axes(axis, np.ndim(m)) or ()
-    return getitem(m, tuple(slice(None, None, -1 if i in axes else None) for i in range(np.ndim(m))))
+    axes = range(ndim_of(m)) if axis is None else normal_axes(axis, ndim_of(m)) or ()
+    return getitem(m, tuple(slice(None, None, -1 if i in axes else None) for i in range(ndim_of(m))))
 
 
 @differentiable(np.fliplr)
@@ -321,7 +321,7 @@ def flipud(m: Any) -> Any:
 
 @differentiable(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    i, j = (one_axis(axis, np.ndim(m)) for axis in axes)
+    i, j = (one_axis(axis, ndim_of(m)) for axis in axes)
     turns = k % 4
     if turns == 0:
         return m
@@ -333,7 +333,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 @differentiable(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """Constant padding is a gate; the modes that repeat elements (edge, wrap, reflect, symmetric) read them again."""
-    shape = np.shape(array)
+    shape = shape_of(array)
     widths = _pad_widths(pad_width, len(shape))
     if mode == "constant":
         values = kwargs.pop("constant_values", 0)
@@ -374,11 +374,11 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    axis = one_axis(axis, np.ndim(arr))
-    n = np.shape(arr)[axis]
+    axis = one_axis(axis, ndim_of(arr))
+    n = shape_of(arr)[axis]
     places = np.insert(np.arange(n), obj, -1)
-    shape = np.shape(arr)[:axis] + (len(places) - n,) + np.shape(arr)[axis + 1 :]
-    if np.ndim(obj) == 0 and np.ndim(values) > 1:
+    shape = shape_of(arr)[:axis] + (len(places) - n,) + shape_of(arr)[axis + 1 :]
+    if ndim_of(obj) == 0 and ndim_of(values) > 1:
         values = np.moveaxis(values, 0, axis)
     old = getitem(arr, along(axis, np.maximum(places, 0)))
     from chainrule.gates.indexing import setitem
@@ -389,13 +389,13 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 def _rearranged(arr: Any, axis: int | None, change: Any) -> Any:
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    axis = one_axis(axis, np.ndim(arr))
-    return getitem(arr, along(axis, change(np.arange(np.shape(arr)[axis]))))
+    axis = one_axis(axis, ndim_of(arr))
+    return getitem(arr, along(axis, change(np.arange(shape_of(arr)[axis]))))
 
 
 @differentiable(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    if np.ndim(filt) != 1:
+    if ndim_of(filt) != 1:
         raise TypeError("np.trim_zeros is supported for 1-d Arrays: slice the others yourself")
     kept = np.flatnonzero(np.asarray(filt != 0))
     low = (kept[0] if len(kept) else len(filt)) if "f" in trim.lower() else 0
@@ -418,7 +418,7 @@ def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
     """Every window as a read of its own: overlapping windows add their gradients."""
-    shape = np.shape(x)
+    shape = shape_of(x)
     places = np.arange(math.prod(shape)).reshape(shape)
     return getitem(np.ravel(x), np.lib.stride_tricks.sliding_window_view(places, window_shape, axis))
 
