@@ -17,8 +17,8 @@ def operand(x: Any) -> Any:
 
 
 def _multiplied(x: Any, y: Any) -> Any:
-    # ndarray.dot costs 0.6 us less than matmul, which counts in small nets.
-    return x.dot(y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
+    # np.dot takes 0.4 us less than np.matmul, which counts in small nets.
+    return np.dot(x, y) if x.ndim == y.ndim == 2 else np.matmul(x, y)
 
 
 @primitive
