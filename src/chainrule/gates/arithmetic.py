@@ -16,7 +16,7 @@ class Add(Elementwise):
     notation = "{0} + {1}"
 
     def forward(self, x: Any, y: Any) -> Any:
-        return np.add(x, y)
+        return x + y
 
     def dx(self, dz: Any) -> Any:
         return dz
@@ -32,7 +32,7 @@ class Subtract(Elementwise):
     notation = "{0} - {1}"
 
     def forward(self, x: Any, y: Any) -> Any:
-        return np.subtract(x, y)
+        return x - y
 
     def dx(self, dz: Any) -> Any:
         return dz
@@ -48,7 +48,7 @@ class Multiply(Elementwise):
     notation = "{0} * {1}"
 
     def forward(self, x: Any, y: Any) -> Any:
-        return np.multiply(x, y)
+        return x * y
 
     def dx(self, dz: Any, y: Any) -> Any:
         return dz * y
@@ -64,7 +64,7 @@ class Divide(Elementwise):
     notation = "{0} / {1}"
 
     def forward(self, x: Any, y: Any) -> Any:
-        return np.divide(x, y)
+        return x / y
 
     def dx(self, dz: Any, y: Any) -> Any:
         return dz / y
@@ -80,7 +80,7 @@ class Negative(Elementwise):
     notation = "-{0}"
 
     def forward(self, x: Any) -> Any:
-        return np.negative(x)
+        return -x
 
     def dx(self, dz: Any) -> Any:
         return -dz

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,8 +62,19 @@ class Gate:
         """Not known of a user's gate on arrays; on numbers every gate is."""
         return node.size == 1 and all(np.size(raw(x)) == 1 for x in node.inputs)
 
-    def pull(self, node: Array, dz: Any, wanted: list[int]) -> list[Any]:
-        gate = self._replayed(node) if isinstance(dz, Array) else self
+    def rules(self, node: Array, recorded: bool) -> Sequence[Callable[..., Any]]:
+        """One call of ``backward`` serves all inputs."""
+        gradients: list[Any] = []
+
+        def rule(_gate: Any, node: Array, dz: Any, _inputs: Any, i: int) -> Any:
+            if not gradients:
+                gradients.extend(self._gradients(node, dz, recorded))
+            return gradients[i]
+
+        return [partial(rule, i=i) for i in range(len(node.inputs))]
+
+    def _gradients(self, node: Array, dz: Any, recorded: bool) -> list[Any]:
+        gate = self._replayed(node) if recorded else self
         gradients = gate.backward(dz)
         if not isinstance(gradients, (list, tuple)) or len(gradients) != len(node.inputs):
             got = f"{len(gradients)} entries" if isinstance(gradients, (list, tuple)) else type(gradients).__name__
@@ -69,10 +82,7 @@ class Gate:
                 f"{self.title}.backward must return a list with one gradient for each of its {len(node.inputs)} "
                 f"inputs (None for no gradient), not {got}"
             )
-        return [
-            gradients[i] if gradients[i] is None or hasattr(gradients[i], "dtype") else np.asarray(gradients[i])
-            for i in wanted
-        ]
+        return [dx if dx is None or hasattr(dx, "dtype") else np.asarray(dx) for dx in gradients]
 
     def _replayed(self, node: Array) -> Gate:
         """This application run once more, on Arrays: what it caches is then part of the circuit.

@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from chainrule.graph.apply import apply
@@ -67,12 +67,11 @@ class Primitive:
     def elementwise_for(self, node: Array) -> bool:
         return self.elementwise
 
-    def pull(self, node: Array, dz: Any, wanted: list[int]) -> list[Any]:
-        rules = self._on_arrays if isinstance(dz, Array) else self._on_ndarrays
-        inputs = node.inputs
+    def rules(self, node: Array, recorded: bool) -> Sequence[Callable[..., Any]]:
+        rules = self._on_arrays if recorded else self._on_ndarrays
         if self.variadic:
-            return [rules[0](self, node, dz, inputs, i) for i in wanted]
-        return [rules[i](self, node, dz, inputs) for i in wanted]
+            return [partial(rules[0], i=i) for i in range(len(node.inputs))]
+        return rules
 
 
 class Elementwise(Primitive):
@@ -117,11 +116,11 @@ def _sharing(cls: type[Primitive]) -> Any:
 def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[..., Any]:
     """A function that fetches what a rule reads from the node, and calls it.
 
-    The text is compiled once per rule, like the methods of a namedtuple: looking names up at each call would cost as
+    It has the form that ``graph.apply.AnyGate.rules`` asks for. The text is compiled once per rule, like the methods of a namedtuple: looking names up at each call would cost as
     much as the rule itself.
     """
     if rule is None:
-        return lambda *_: None
+        return lambda *_, **__: None
 
     def source(parameter: str) -> str:
         if parameter in ("dz", "i"):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from chainrule.graph.array import Array, new_node, real
+from chainrule.graph.array import Array, new_node, next_number, real
 from chainrule.graph.errors import NonFiniteError, describe, describe_nonfinite
 from chainrule.graph.mode import MODE, PLAIN
 from chainrule.graph.provenance import cut_off, inherited
 from chainrule.graph.site import Site, user_site
 
+VALUES = (np.ndarray, np.generic)
 PLAIN_OPERANDS = (np.ndarray, float, int, np.generic)
+_new = object.__new__
 
 
 class AnyGate(Protocol):
@@ -28,8 +30,11 @@ class AnyGate(Protocol):
 
     def forward(self, *operands: Any) -> Any: ...
 
-    def pull(self, node: Array, dz: Any, wanted: list[int]) -> list[Any]:
-        """dL/dx for the inputs ``wanted``, given dL/dz: on ndarrays if dz is one, on Arrays if dz is an Array."""
+    def rules(self, node: Array, recorded: bool) -> Sequence[Callable[[Any, Array, Any, tuple[Any, ...]], Any]]:
+        """For each input a function ``(gate, node, dz, inputs) -> dL/dx`` (None for no gradient).
+
+        They run on ndarrays, or on Arrays if ``recorded``, so that their results can be differentiated again.
+        """
         ...
 
 
@@ -46,8 +51,10 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
             lifted = True
             if x.live:
                 live = True
+        elif isinstance(x, PLAIN_OPERANDS):
+            values.append(x)
         else:
-            values.append(x if isinstance(x, PLAIN_OPERANDS) else np.asarray(x))
+            values.append(np.asarray(x))
     try:
         z = gate.forward(*values)
     except Exception as error:
@@ -55,17 +62,24 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     if not lifted:
         return z[0] if isinstance(z, tuple) else z
     cache = None
-    if not isinstance(z, (np.ndarray, np.generic)):
+    if not isinstance(z, VALUES):
         z, cache = _unpacked(gate, z)
     mode = MODE.get()
     if mode is not PLAIN and mode.stop_at_nonfinite:
         _check_finite(gate, operands, z)
-    if live and gate.differentiable and mode.gradients and z.dtype.kind == "f":
-        node = new_node(z, gate, operands, True, user_site())
-        if cache is not None:
-            node._cache = cache
-        return node
-    return constant_result(gate, operands, z)
+    if not (live and gate.differentiable and mode.gradients and z.dtype.kind == "f"):
+        return constant_result(gate, operands, z)
+    # new_node, written out: this is the hot path of every circuit.
+    node = _new(Array)
+    node._value = z
+    node.gate = gate
+    node.inputs = operands
+    node.number = next_number()
+    node.live = True
+    node._site = user_site()
+    if cache is not None:
+        node._cache = cache
+    return node
 
 
 def constant_result(gate: Any, operands: Sequence[Any], z: Any) -> Array:

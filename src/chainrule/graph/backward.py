@@ -51,22 +51,24 @@ def flow(
         node = heappop(frontier)[1]
         dz = gathered.pop(node)
         yield node, dz
-        inputs = node.inputs
-        edges = [i for i, x in enumerate(inputs) if isinstance(x, Array) and x.live and (wanted is None or wanted(x))]
-        if not edges:
-            if node.gate is FREED:
-                raise GraphError(
-                    f"the circuit behind {node.label()} was freed by backward(keep=False): run the forward pass again, "
-                    "or keep it (keep=True, the default)"
-                )
-            continue
         gate = node.gate
-        for i, dx in zip(edges, gate.pull(node, dz, edges), strict=True):
-            if dx is None:
+        if gate is None:
+            continue
+        if gate is FREED:
+            raise GraphError(
+                f"the circuit behind {node.label()} was freed by backward(keep=False): run the forward pass again, "
+                "or keep it (keep=True, the default)"
+            )
+        inputs = node.inputs
+        rules = gate.rules(node, recorded)
+        for i, x in enumerate(inputs):
+            if not isinstance(x, Array) or not x.live or (wanted is not None and not wanted(x)):
                 continue
-            x = inputs[i]
             if x.number > node.number:
                 check_fresh(node, x)
+            dx = rules[i](gate, node, dz, inputs)
+            if dx is None:
+                continue
             value = x._value
             if dx.shape != value.shape or dx.dtype != value.dtype:
                 dx = fit(dx, node, i)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, raw
+from chainrule.graph.array import Array, check_fresh, raw
 from chainrule.graph.backward import fit
 from chainrule.graph.errors import GraphError
 
@@ -85,7 +85,9 @@ class Edge:
     def _pull(self, dz: Any) -> Any:
         if not self.live:
             raise GraphError(f"no gradient flows along this edge: its input {self.argument} is a constant")
-        [dx] = self.node.gate.pull(self.node, dz, [self.index])
+        node = self.node
+        check_fresh(node, self.input)
+        dx = node.gate.rules(node, False)[self.index](node.gate, node, dz, node.inputs)
         return np.zeros(self.input.shape, self.input.dtype) if dx is None else dx
 
 

@@ -11,7 +11,7 @@ import linecache
 import sys
 from bisect import bisect_right
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -91,7 +91,7 @@ _LOOK_AHEAD = 8
 
 def user_site() -> tuple[CodeType, int] | None:
     """The innermost place outside this package on the call stack (the two fields of a ``Site``)."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
         filename = code.co_filename
@@ -100,5 +100,5 @@ def user_site() -> tuple[CodeType, int] | None:
             own = _is_own(filename)
         if not own:
             return code, frame.f_lasti
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None

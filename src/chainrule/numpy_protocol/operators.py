@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.gates import arithmetic, constant, product
 from chainrule.gates.indexing import getitem, setitem
+from chainrule.gates.primitive import Primitive
 from chainrule.gates.shape import Cast
 from chainrule.graph import backward as backward_pass
 from chainrule.graph.apply import apply
@@ -54,6 +55,8 @@ UNARY: dict[str, Callable[..., Any]] = {
 
 
 def _left(function: Callable[..., Any]) -> Callable[[Array, Any], Any]:
+    if isinstance(function, Primitive):  # straight to the engine: operators are what circuits are made of
+        return lambda x, y: apply(function, (x, y)) if isinstance(y, OPERANDS) else NotImplemented
     return lambda x, y: function(x, y) if isinstance(y, OPERANDS) else NotImplemented
 
 
