@@ -1,6 +1,7 @@
 """Products of vectors, matrices and tensors. For Y = X W: dX = dY W^T and dW = X^T dY; dimensions alone tell where the
 transpose goes. Einstein sums have the same rule in general: the gradient of one factor is the Einstein sum of the
-upstream gradient with the other factors."""
+upstream gradient with the other factors.
+"""
 
 from __future__ import annotations
 

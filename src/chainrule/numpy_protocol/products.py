@@ -217,7 +217,7 @@ def _parsed(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
         seen = left.replace("...", "").replace(",", "")
         output = ellipsis + "".join(sorted(c for c in set(seen) if seen.count(c) == 1))
     unknown = set(output) - set("".join(terms))
-    if len(set(output)) != len(output) or unknown or not "".join([*terms, output]).isalpha() and any(ndims):
+    if len(set(output)) != len(output) or unknown or (not "".join([*terms, output]).isalpha() and any(ndims)):
         raise ValueError(f"einsum: cannot read the subscripts {subscripts!r}")
     return terms, output
 
