@@ -48,14 +48,30 @@ def test_a_long_function_whose_instructions_need_an_extended_argument() -> None:
     assert all(made[f"v{i}"].name == f"v{i}" for i in range(300))
 
 
-def test_tuple_unpacking_never_gives_the_name_of_another() -> None:
+def test_tuples_give_each_value_its_own_name() -> None:
     x, y = two()
     a, b = x + y, x * y
-    c, d, e = x - y, x * y, x + y
-    for name, made in {"a": a, "b": b, "c": c, "d": d, "e": e}.items():
+    c, d, e = x - y, np.maximum(x, y), x + 2.0 * y
+    f, g, h, i = cr.array(1.0), cr.array([2.0, 3.0, 4.0]), np.sum(x, axis=()), -x
+    assert [a.name, b.name] == ["a", "b"]
+    assert [c.name, d.name, e.name] == ["c", "d", "e"]
+    assert [f.name, g.name, h.name, i.name] == ["f", "g", "h", "i"]
+    assert d.inputs == (x, y)
+    assert e.inputs[1].name is None
+    assert first_at_module_level.name == "first_at_module_level"
+    assert second_at_module_level.name == "second_at_module_level"
+
+
+def test_swapping_and_starred_targets_never_give_a_wrong_name() -> None:
+    x, y = two()
+    a, b = x + y, x * y
+    b, a = np.exp(a), np.exp(b)
+    (c, d), e = (x - y, x + y), x * y
+    first, *rest = x + y, x * y, x - y
+    p, q = (x / y if x.shape == () else x * y), y / x
+    for name, made in {"a": a, "b": b, "c": c, "d": d, "e": e, "first": first, "p": p, "q": q}.items():
         assert made.name in (name, None)
-    assert first_at_module_level.name in ("first_at_module_level", None)
-    assert second_at_module_level.name in ("second_at_module_level", None)
+    assert [r.name for r in rest] == [None, None]
 
 
 def test_unpacking_an_array_gives_its_elements_no_name() -> None:

@@ -10,6 +10,7 @@ import dis
 import linecache
 import sys
 from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -50,43 +51,76 @@ class Site(NamedTuple):
     def stored_as(self) -> str | None:
         """The variable or attribute that the result was bound to: ``q`` for ``q = x + y``, else None.
 
-        Read from the bytecode: what follows the operator or call, while its result is on top of the stack. Where that
-        does not tell for certain (one of several in a tuple, an element of what is unpacked) there is no name.
+        Read from the bytecode, by following the result on the interpreter's stack from the operator or call that made
+        it to the instruction that stores it. Where that is not certain there is no name.
         """
-        following = self._following()
-        if following is None or not following[0].opname.startswith(_LEAVES_RESULT_ON_TOP):
-            return None
-        after = following[1:]
-        if after and after[0].opname in ("COPY", "DUP_TOP"):  # a = b = x + y; (a := x + y)
-            after = after[1:]
-        if after and after[0].opname in _STORES:
-            target = after[0].argval  # a pair where two instructions were joined; the first of them takes the result
-            return str(target[0] if isinstance(target, tuple) else target)
-        if after and after[0].opname in _LOADS:  # self.h = x + y: the owner is fetched, then the attribute set
-            owner = 1
-            while owner < len(after) and after[owner].opname == "LOAD_ATTR":
-                owner += 1
-            if owner < len(after) and after[owner].opname == "STORE_ATTR":
-                return str(after[owner].argval)
-        return None
-
-    def _following(self) -> list[dis.Instruction] | None:
-        """The instruction and the few after it. The offset may lie in the caches behind the instruction."""
         instructions = [i for i in dis.get_instructions(self.code) if i.opname not in _TRANSPARENT]
+        # The offset may lie in the caches behind the instruction.
         at = bisect_right(instructions, self.instruction, key=lambda i: i.offset) - 1
-        return instructions[at : at + _LOOK_AHEAD] if at >= 0 else None
+        if at < 0 or not instructions[at].opname.startswith(_LEAVES_RESULT_ON_TOP):
+            return None
+        return _name_of_top(iter(instructions[at + 1 :]))
 
     def __str__(self) -> str:
         return f"{Path(self.file).name}:{self.line}"
 
 
-_TRANSPARENT = {"CACHE", "NOP", "EXTENDED_ARG"}
+def _name_of_top(following: Iterator[dis.Instruction]) -> str | None:
+    """The name under which the value on top of the stack gets stored by the instructions that follow."""
+    above = 0  # how many values lie above ours
+    for instruction in following:
+        name, arg = instruction.opname, instruction.arg or 0
+        if name in _STORES:
+            # Where two instructions were joined into one, argval is a pair: two stores, or a store and a load.
+            target = instruction.argval
+            if above == 0:
+                return str(target[0] if isinstance(target, tuple) else target)
+            if name == "STORE_FAST_STORE_FAST" and above == 1:
+                return str(target[1])
+            above += _STORES[name]
+        elif name == "STORE_ATTR":  # owner on top, value below it
+            if above < 2:
+                return str(instruction.argval) if above == 1 else None
+            above -= 2
+        elif name == "COPY":  # a = b = x + y: the copy goes to a
+            above = 0 if above == arg - 1 else above + 1
+        elif name == "SWAP":
+            above = {0: arg - 1, arg - 1: 0}.get(above, above)
+        elif name == "BUILD_TUPLE" and above < arg:  # a, b, c, d = ...: packed and unpacked again
+            unpack = next(following, None)
+            if unpack is None or unpack.opname != "UNPACK_SEQUENCE" or unpack.arg != arg:
+                return None
+            above = arg - 1 - above
+        elif name in _CALLS:
+            taken = arg + _CALLS[name]
+            if above < taken:
+                return None
+            above += 1 - taken
+        elif name in _TAKES:
+            if above < _TAKES[name]:
+                return None
+            above += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
+        else:
+            return None
+    return None
+
+
+_TRANSPARENT = {"CACHE", "NOP", "EXTENDED_ARG", "PRECALL", "KW_NAMES"}
 _LEAVES_RESULT_ON_TOP = ("CALL", "BINARY_", "UNARY_", "COMPARE_OP", "LOAD_ATTR", "FOR_ITER")
 _STORES = {
-    "STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST",
+    "STORE_FAST": -1, "STORE_NAME": -1, "STORE_GLOBAL": -1, "STORE_DEREF": -1,
+    "STORE_FAST_LOAD_FAST": 0, "STORE_FAST_STORE_FAST": -2,
 }  # fmt: skip
-_LOADS = {"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF"}
-_LOOK_AHEAD = 8
+_CALLS = {"CALL": 2, "CALL_KW": 3, "BUILD_TUPLE": 0, "BUILD_LIST": 0}
+"""How many values a call takes besides its arguments; what is built of values takes none."""
+_TAKES = {
+    "LOAD_FAST": 0, "LOAD_FAST_BORROW": 0, "LOAD_FAST_CHECK": 0, "LOAD_FAST_LOAD_FAST": 0, "LOAD_NAME": 0,
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": 0, "LOAD_GLOBAL": 0, "LOAD_DEREF": 0, "LOAD_CLOSURE": 0, "LOAD_CONST": 0,
+    "LOAD_SMALL_INT": 0, "PUSH_NULL": 0, "LOAD_ATTR": 1, "LOAD_METHOD": 1, "UNARY_NEGATIVE": 1, "UNARY_INVERT": 1,
+    "UNARY_NOT": 1, "BINARY_OP": 2, "BINARY_SUBSCR": 2, "COMPARE_OP": 2,
+    "LIST_EXTEND": 2,
+}  # fmt: skip
+"""How many values other instructions take from the stack; those not listed end the search."""
 
 
 def user_site() -> tuple[CodeType, int] | None:
