@@ -53,8 +53,10 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
                 live = True
         elif isinstance(x, PLAIN_OPERANDS):
             values.append(x)
-        else:
-            values.append(np.asarray(x))
+        elif hasattr(x, "__apply_gate__"):  # a stand-in for an array, such as a formula, applies gates its own way
+            return x.__apply_gate__(gate, operands)
+        else:  # a list, say: rules read operands again, so what the node keeps is an ndarray
+            return apply(gate, tuple(map(_operand, operands)))
     try:
         z = gate.forward(*values)
     except Exception as error:
@@ -77,9 +79,14 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     node.number = next_number()
     node.live = True
     node._site = user_site()
+    node._scope = None
     if cache is not None:
         node._cache = cache
     return node
+
+
+def _operand(x: Any) -> Any:
+    return x if isinstance(x, (Array, *PLAIN_OPERANDS)) or hasattr(x, "__apply_gate__") else np.asarray(x)
 
 
 def constant_result(gate: Any, operands: Sequence[Any], z: Any) -> Array:
