@@ -1,1 +1,1 @@
-"""."""
+"""Looking at circuits: explanations, drawings, and why a gradient is zero."""
