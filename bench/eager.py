@@ -15,7 +15,6 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import argparse
-import gc
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -29,6 +28,7 @@ from rich.table import Table
 import chainrule as cr
 
 LR, MOMENTUM = 0.01, 0.9
+STEPS_A_TURN = 100
 NETS = {
     "2-6-2-2": ((2, 6, 2, 2), "tanh", 100),
     "2-100-3": ((2, 100, 3), "relu", 300),
@@ -94,7 +94,9 @@ def chainrule_layers(p: Problem) -> Step:
     for i, w in enumerate(p.weights):
         layer = cr.nn.Linear(*w.shape)
         layer.weight.assign(w)
-        layers += [layer, cr.nn.Tanh() if p.activation == "tanh" else cr.nn.ReLU()][: 2 if i < len(p.weights) - 1 else 1]
+        layers += [layer, cr.nn.Tanh() if p.activation == "tanh" else cr.nn.ReLU()][
+            : 2 if i < len(p.weights) - 1 else 1
+        ]
     model = cr.nn.Sequential(*layers)
     optimizer = cr.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
 
@@ -229,18 +231,14 @@ def measure(steps: dict[str, Step], rounds: int) -> dict[str, float]:
     """Microseconds a step: the median over rounds, everybody taking turns in each round."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
-        for _ in range(20):
+        for _ in range(50):
             step()
     for _ in range(rounds):
         for name, step in steps.items():
-            gc.collect()
-            gc.disable()
-            repeat = 20
             begin = time.perf_counter()
-            for _ in range(repeat):
+            for _ in range(STEPS_A_TURN):
                 step()
-            times[name].append((time.perf_counter() - begin) / repeat * 1e6)
-            gc.enable()
+            times[name].append((time.perf_counter() - begin) / STEPS_A_TURN * 1e6)
     return {name: median(values) for name, values in times.items()}
 
 
@@ -262,7 +260,9 @@ def main() -> None:
             columns[net] = measure(steps, options.rounds)
     for name in contestants:
         cells = [
-            f"{columns[net][name]:.0f} ({columns[net][name] / columns[net]['NumPy by hand']:.2f})" if net in columns else ""
+            f"{columns[net][name]:.0f} ({columns[net][name] / columns[net]['NumPy by hand']:.2f})"
+            if net in columns
+            else ""
             for net in NETS
         ]
         table.add_row(name, *cells)

@@ -9,5 +9,8 @@ from chainrule.gates.indexing import scatter_add
 from chainrule.gates.special import sigmoid, softplus
 from chainrule.graph.array import Array, Parameter, State
 from chainrule.graph.edge import Edge, edges
+from chainrule.graph.memory import keep_freed_memory
 from chainrule.graph.mode import no_grad, nonfinite
 from chainrule.numpy_protocol import array, constant
+
+keep_freed_memory()

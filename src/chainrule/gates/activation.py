@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Elementwise, primitive
+from chainrule.gates.selection import side_by_side
 
 
 @primitive
@@ -17,7 +18,7 @@ class Relu(Elementwise):
     """z = max(0, x); the local gradient is 1 where x > 0, else 0 (also at 0)"""
 
     def forward(self, x: Any) -> Any:
-        return np.maximum(x, 0)
+        return np.maximum(*side_by_side(x, 0))
 
     def choice(self, x: Any) -> Any:
         return np.greater(x, 0)
@@ -26,7 +27,7 @@ class Relu(Elementwise):
         return np.equal(x, 0)
 
     def dx(self, dz: Any, z: Any) -> Any:
-        return dz * (z > 0)
+        return dz * (z > 0).astype(dz.dtype)
 
 
 @primitive

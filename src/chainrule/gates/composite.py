@@ -40,13 +40,12 @@ class SoftmaxCrossEntropy(Primitive):
     """z = the mean over rows of -log softmax(scores)[label]; its gradient is (softmax - one-hot) / rows"""
 
     def forward(self, scores: Any, labels: Any) -> Any:
-        columns = np.ascontiguousarray(scores.T)  # few classes: reducing over the first axis is several times faster
-        columns = columns - np.maximum.reduce(columns, axis=0)
-        exponentials = np.exp(columns)
+        columns = scores.T.copy()  # few classes: reducing over the first axis is several times faster
+        columns -= np.maximum.reduce(columns, axis=0)
+        picked = columns[labels, np.arange(labels.size)]
+        exponentials = np.exp(columns, out=columns)
         totals = np.add.reduce(exponentials, axis=0)
-        rows = labels.size
-        picked = columns[labels, np.arange(rows)]
-        z = (np.add.reduce(np.log(totals)) - np.add.reduce(picked)) / rows
+        z = np.add.reduce(np.log(totals) - picked) / labels.size
         exponentials /= totals
         return z, exponentials.T
 

@@ -20,7 +20,9 @@ def plain_index(index: Any) -> Any:
         if index.live:
             raise TypeError(f"{index.label()} is {index.dtype}: an index must be integer or boolean")
         return raw(index)
-    return np.asarray(index) if isinstance(index, list) else index
+    if isinstance(index, list):
+        return np.asarray(index) if len(index) else np.zeros(0, np.intp)
+    return index
 
 
 def is_basic(index: Any) -> bool:
@@ -60,7 +62,7 @@ class ScatterAdd(Primitive):
         if is_basic(self.index):
             z[self.index] = x
         else:
-            add_at(z, self.index, x)
+            np.add.at(z, self.index, x)
         return z
 
     def dx(self, dz: Any) -> Any:
@@ -94,20 +96,6 @@ class SetItem(Primitive):
             i + max(extra, 0) for i, n in enumerate(shape) if n == 1 and read.shape[i + max(extra, 0)] != 1
         )
         return np.reshape(np.sum(read, axis=axes), shape)
-
-
-def add_at(z: Any, index: Any, x: Any) -> None:
-    """``np.add.at``, by way of a histogram where that is faster: single elements picked by integer arrays."""
-    index = index if isinstance(index, tuple) else (index,)
-    picks = len(index) == z.ndim and all(
-        isinstance(i, np.ndarray) and i.dtype.kind in "iu" or isinstance(i, (int, np.integer)) for i in index
-    )
-    if picks and z.dtype == np.float64 or picks and z.dtype == np.float32:
-        flat = np.ravel_multi_index(index, z.shape, mode="wrap")
-        sums = np.bincount(np.ravel(flat), np.ravel(np.broadcast_to(x, shape_of(flat))), z.size)
-        z += sums.reshape(z.shape)
-    else:
-        np.add.at(z, index, x)
 
 
 def last_writes(index: Any, shape: tuple[int, ...]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.graph.array import ndim_of, shape_of
+from chainrule.graph.sums import summed
 
 Axes = tuple[int, ...] | None
 
@@ -35,10 +36,29 @@ class Sum(Primitive):
     keepdims: bool
 
     def forward(self, x: Any) -> Any:
-        return np.add.reduce(x, axis=self.axis, keepdims=self.keepdims)
+        return reduced(np.add, x, self.axis, self.keepdims)
 
     def dx(self, dz: Any, x: Any) -> Any:
         return spread(dz, x, self.axis, self.keepdims)
+
+
+@primitive
+class Mean(Primitive):
+    """z = the mean of x along the axes; shares its upstream gradient equally among the elements"""
+
+    axis: Axes
+    keepdims: bool
+
+    def forward(self, x: Any) -> Any:
+        return reduced(np.add, x, self.axis, self.keepdims) / self.count(x)
+
+    def dx(self, dz: Any, x: Any) -> Any:
+        return spread(dz / self.count(x), x, self.axis, self.keepdims)
+
+    def count(self, x: Any) -> int:
+        """How many elements each mean is of."""
+        shape = shape_of(x)
+        return math.prod(shape if self.axis is None else (shape[i] for i in self.axis))
 
 
 @primitive
@@ -49,7 +69,7 @@ class Max(Primitive):
     keepdims: bool
 
     def forward(self, x: Any) -> Any:
-        return np.maximum.reduce(x, axis=self.axis, keepdims=self.keepdims)
+        return reduced(np.maximum, x, self.axis, self.keepdims)
 
     def choice(self, x: Any) -> Any:
         return x == kept(self.forward(x), x, self.axis, self.keepdims)
@@ -69,7 +89,7 @@ class Min(Primitive):
     keepdims: bool
 
     def forward(self, x: Any) -> Any:
-        return np.minimum.reduce(x, axis=self.axis, keepdims=self.keepdims)
+        return reduced(np.minimum, x, self.axis, self.keepdims)
 
     def choice(self, x: Any) -> Any:
         return x == kept(self.forward(x), x, self.axis, self.keepdims)
@@ -82,9 +102,9 @@ class Min(Primitive):
 
 
 def shared_among_ties(dz: Any, z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
-    winners = x == kept(z, x, axis, keepdims)
-    ties = np.sum(winners, axis=axis, keepdims=True)
-    return kept(dz, x, axis, keepdims) * winners / ties.astype(dz.dtype)
+    winners = (x == kept(z, x, axis, keepdims)).astype(dz.dtype)
+    axes = tuple(range(len(x.shape))) if axis is None else axis
+    return winners * (kept(dz, x, axis, keepdims) / summed(winners, axes))
 
 
 @primitive
@@ -138,7 +158,7 @@ def shifted(x: Any, axis: int, by: int, fill: float) -> Any:
     """x moved towards the front by ``by`` places (to the back if negative), ``fill`` where nothing is left."""
     n = x.shape[axis]
     distance = min(abs(by), n)
-    gap = np.full(x.shape[:axis] + (distance,) + x.shape[axis + 1 :], fill, x.dtype)
+    gap = np.full((*x.shape[:axis], distance, *x.shape[axis + 1 :]), fill, x.dtype)
     lead = (slice(None),) * axis
     if by > 0:
         return np.concatenate((x[(*lead, slice(distance, None))], gap), axis)
@@ -194,8 +214,25 @@ def normal_axes(axis: Any, ndim: int) -> Axes:
     """``axis`` as a tuple of non-negative axes, None for all of them; raises AxisError like NumPy."""
     if axis is None:
         return None
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    return tuple(np.lib.array_utils.normalize_axis_tuple(axes, ndim))
+    if type(axis) is int and -ndim <= axis < ndim:  # NumPy's own check costs more than the reduction
+        return (axis % ndim,)
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+
+
+def few_columns(x: Any, axis: Axes) -> bool:
+    """Whether to reduce rows so short that NumPy's loop over rows costs more than a transposed copy.
+
+    Below 8 columns NumPy adds from left to right, so the order, and every bit of a sum, stays the same.
+    """
+    return axis == (1,) and x.ndim == 2 and x.shape[1] < 8
+
+
+def reduced(ufunc: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
+    """``ufunc.reduce``, by way of a transposed copy where that is faster."""
+    if few_columns(x, axis):
+        z = ufunc.reduce(x.T.copy(), axis=0)
+        return z[:, None] if keepdims else z
+    return ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
 
 def log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

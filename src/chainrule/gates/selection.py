@@ -15,6 +15,13 @@ import numpy as np
 from chainrule.gates.primitive import Elementwise, primitive
 
 
+def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
+    """A number spread out beside an array: NumPy's loops for max and min are vectorised for two arrays only."""
+    if isinstance(y, (int, float)) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        return x, np.full_like(x, y)
+    return x, y
+
+
 @primitive
 class Maximum(Elementwise):
     """z = max(x, y): dz/dx is 1 if x >= y, dz/dy is 1 if y >= x, else 0; at a tie both are 1"""
@@ -22,7 +29,7 @@ class Maximum(Elementwise):
     notation = "max({0}, {1})"
 
     def forward(self, x: Any, y: Any) -> Any:
-        return np.maximum(x, y)
+        return np.maximum(*side_by_side(x, y))
 
     def choice(self, x: Any, y: Any) -> Any:
         return np.greater(x, y)
@@ -31,10 +38,10 @@ class Maximum(Elementwise):
         return np.equal(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * (x >= y)
+        return dz * (x >= y).astype(dz.dtype)
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * (y >= x)
+        return dz * (y >= x).astype(dz.dtype)
 
 
 @primitive
@@ -44,7 +51,7 @@ class Minimum(Elementwise):
     notation = "min({0}, {1})"
 
     def forward(self, x: Any, y: Any) -> Any:
-        return np.minimum(x, y)
+        return np.minimum(*side_by_side(x, y))
 
     def choice(self, x: Any, y: Any) -> Any:
         return np.greater(x, y)
@@ -53,10 +60,10 @@ class Minimum(Elementwise):
         return np.equal(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * (x <= y)
+        return dz * (x <= y).astype(dz.dtype)
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * (y <= x)
+        return dz * (y <= x).astype(dz.dtype)
 
 
 @primitive

@@ -49,6 +49,7 @@ class Array:
         "_scope",
         "_site",
         "_value",
+        "_write",
         "gate",
         "inputs",
         "live",
@@ -58,10 +59,11 @@ class Array:
     _value: Any
     _site: tuple[Any, int] | None
     _grad: Any
+    _write: int
     _name: str | None
     _cut: Cut | None
     _cache: Any
-    _scope: tuple[tuple[str, int], ...]
+    _scope: tuple[tuple[str, int], ...] | None
     gate: Any
     inputs: tuple[Any, ...]
     live: bool
@@ -88,9 +90,11 @@ class Array:
 
         An ndarray of the value's shape and dtype; None means 'not computed', never zero (``cr.why`` says why).
         """
+        if self.gate is None:
+            return self._grad  # type: ignore[no-any-return]
         grad = getattr(self, "_grad", None)
-        if grad is None or self.gate is None:
-            return grad
+        if grad is None:
+            return None
         view: NDArray[Any] = np.asarray(grad).view()
         view.setflags(write=False)
         return view
@@ -307,9 +311,7 @@ class State(Array):
     1
     """
 
-    __slots__ = ("_write",)
-
-    _write: int
+    __slots__ = ()
 
     _carries_gradient = False
 
@@ -332,7 +334,7 @@ class State(Array):
     def adopt(self, value: Any) -> None:
         """``assign`` without a copy, for a fresh ndarray of the same shape and dtype that nobody else holds."""
         self._value = value if isinstance(value, np.ndarray) else np.asarray(value)
-        self.touch()
+        self.number = next_number()
 
     def own_buffer(self) -> NDArray[Any]:
         """The buffer to write into: a new one if somebody else, such as a view of the old value, holds it too."""
@@ -382,7 +384,7 @@ class Parameter(State):
     @property
     def written(self) -> int:
         """The number of the backward pass that last wrote the gradient, 0 if none did."""
-        return getattr(self, "_write", 0)
+        return self._write
 
 
 _UNSHARED = 2  # the slot that holds a buffer, and the argument of getrefcount
@@ -423,6 +425,9 @@ def init_leaf(leaf: Array, value: Any, live: bool, name: str | None) -> None:
     leaf.live = live
     leaf._site = user_site()
     leaf._name = name
+    leaf._scope = None
+    leaf._grad = None
+    leaf._write = 0
 
 
 def new_leaf(kind: type[A], value: Any, live: bool, name: str | None = None) -> A:
@@ -439,6 +444,7 @@ def new_node(value: Any, gate: Any, inputs: tuple[Any, ...], live: bool, site: t
     node.number = next_number()
     node.live = live
     node._site = site
+    node._scope = None
     return node
 
 

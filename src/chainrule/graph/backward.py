@@ -20,6 +20,7 @@ from chainrule.graph.apply import name_operands
 from chainrule.graph.array import Array, Parameter, check_fresh
 from chainrule.graph.errors import GraphError, NonFiniteError, describe, describe_nonfinite
 from chainrule.graph.mode import MODE
+from chainrule.graph.sums import summed
 
 _next_write = count(1).__next__
 _last_output: ContextVar[Callable[[], Array | None]] = ContextVar("chainrule_last_output", default=lambda: None)
@@ -87,30 +88,32 @@ def flow(
 
 def fit(dx: Any, node: Array, i: int) -> Any:
     """Undo broadcasting and promotion: bring the gradient of input i to that input's shape and dtype."""
-    x = node.inputs[i]
+    x, gate = node.inputs[i], node.gate
     if dx.shape != x.shape:
-        if not node.gate.elementwise or dx.shape != node.shape or _widened(x.shape, dx.shape) != dx.shape:
+        # Operands of a primitive were broadcast by NumPy; what a user's rule returns is not known to fit.
+        if not gate.elementwise or dx.shape != node.shape or not (gate.hands_over or _stretches(x.shape, dx.shape)):
             raise GraphError(
-                f"{node.gate.title} gave input {i} of shape {x.shape} a gradient of shape {dx.shape}; the gradient of "
+                f"{gate.title} gave input {i} of shape {x.shape} a gradient of shape {dx.shape}; the gradient of "
                 f"an input has the input's shape (applied at {node.site})"
             )
         dx = unbroadcast(dx, x.shape)
     return dx if dx.dtype == x.dtype else dx.astype(x.dtype)
 
 
-def _widened(shape: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...] | None:
+def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     try:
-        return np.broadcast_shapes(shape, other)
+        return np.broadcast_shapes(shape, to) == to
     except ValueError:
-        return None
+        return False
 
 
 def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
-    """Sum ``dx`` over the axes along which an operand of ``shape`` was repeated."""
-    extra = len(dx.shape) - len(shape)
-    repeated = tuple(i + extra for i, n in enumerate(shape) if n == 1 and dx.shape[i + extra] != 1)
-    dx = np.sum(dx, axis=(*range(extra), *repeated), keepdims=True)
-    return np.reshape(dx, shape) if extra else dx
+    """Sum ``dx`` over the axes along which an operand of ``shape`` was repeated: the gradients of copies add."""
+    full = dx.shape
+    extra = len(full) - len(shape)
+    axes = [*range(extra), *(i for i in range(extra, len(full)) if shape[i - extra] != full[i])]
+    dx = summed(dx, tuple(axes))
+    return dx.reshape(shape) if extra else dx
 
 
 def _check_finite(node: Array, i: int, dx: Any) -> None:
@@ -146,13 +149,14 @@ def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, k
     write = _next_write()
     _last_output.set(ref(output))
     for node, dx in flow(output, dz, free=not keep):
-        leaf = node.gate is None
-        if leaf or keep:
-            old = getattr(node, "_grad", None) if accumulate else None
-            total = dx if old is None else old + dx
-            node._grad = np.asarray(total) if leaf else total
-        if isinstance(node, Parameter):
-            node._write = write
+        if accumulate and getattr(node, "_grad", None) is not None:
+            dx = node._grad + dx
+        if node.gate is None:
+            node._grad = dx if isinstance(dx, np.ndarray) else np.asarray(dx)
+            if isinstance(node, Parameter):
+                node._write = write
+        elif keep:
+            node._grad = dx
 
 
 def _seed(output: Array, upstream: Any) -> Any:

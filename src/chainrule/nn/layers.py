@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from chainrule.gates.activation import leaky_relu, relu
 from chainrule.gates.composite import affine
 from chainrule.gates.special import sigmoid
+from chainrule.gates.trigonometric import tanh
 from chainrule.graph.array import Array, Parameter
 from chainrule.graph.errors import describe
 from chainrule.nn.module import Module
@@ -166,7 +167,7 @@ class Tanh(Activation):
     """tanh(x), in (-1, 1), centred at zero."""
 
     def forward(self, x: Any) -> Any:
-        return np.tanh(x)
+        return tanh(x)
 
 
 class Sequential(Module):
@@ -186,7 +187,7 @@ class Sequential(Module):
                 )
         self.layers = list(layers)
         for i, layer in enumerate(self.layers):
-            layer._label = f"{type(layer).__name__}_{i}"  # type: ignore[attr-defined]
+            layer._label = f"{type(layer).__name__}_{i}"
 
     def forward(self, x: Any) -> Any:
         for layer in self.layers:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.composite import softmax_cross_entropy
-from chainrule.graph.array import raw
+from chainrule.graph.array import raw, shape_of
 from chainrule.graph.errors import describe
 
 
@@ -28,20 +28,22 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
     >>> scores.grad.round(1)
     array([[ 0.2, -0.7,  0.5]])
     """
-    labels = np.asarray(raw(labels))
-    shape = np.shape(scores)
+    labels, shape = np.asarray(raw(labels)), shape_of(scores)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels are class numbers, so they must be integers, not {labels.dtype}")
-    if len(shape) != 2 or labels.shape != shape[:1]:
+    if len(shape) != 2 or labels.shape != shape[:1] or labels.size == 0:
         raise ValueError(
-            f"cross_entropy needs scores (examples, classes) and labels (examples,), not {describe(scores)} and "
-            f"{describe(labels)}"
+            f"cross_entropy needs scores (examples, classes) and labels (examples,) of at least one example, not "
+            f"{describe(scores)} and {describe(labels)}"
         )
-    if labels.size == 0:
-        raise ValueError("cross_entropy of no examples is not defined")
-    lowest, highest = np.minimum.reduce(labels), np.maximum.reduce(labels)
-    if lowest < 0 or highest >= shape[1]:
-        raise ValueError(f"labels must lie between 0 and {shape[1] - 1}, and these reach from {lowest} to {highest}")
+    try:
+        in_range = np.bincount(labels, minlength=shape[1]).size == shape[1]
+    except ValueError:  # a negative label
+        in_range = False
+    if not in_range:
+        raise ValueError(
+            f"labels must lie between 0 and {shape[1] - 1}, and these reach from {labels.min()} to {labels.max()}"
+        )
     return softmax_cross_entropy(scores, labels)
 
 

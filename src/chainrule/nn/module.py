@@ -31,13 +31,16 @@ class Module:
     linear = False
     """Whether the module is an affine map of its inputs, so that two of them in a row equal one."""
 
+    _label: str | None = None
+    """What drawings call the module; its container sets it."""
+
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
 
     def __call__(self, *inputs: Any) -> Any:
         start = next_number()
         output = self.forward(*inputs)
-        mark(output, getattr(self, "_label", None) or type(self).__name__, start)
+        mark(output, self._label or type(self).__name__, start)
         return output
 
     def named_parameters(self) -> dict[str, Parameter]:

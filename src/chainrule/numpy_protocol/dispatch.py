@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.gates.constant import PiecewiseConstant
-from chainrule.graph.apply import constant_result
+from chainrule.gates.primitive import Primitive
+from chainrule.graph.apply import apply, constant_result
 from chainrule.graph.array import Array, State, raw
 
 DIFFERENTIABLE: dict[Any, Callable[..., Any]] = {}
@@ -42,7 +43,7 @@ def differentiable(*functions: Any) -> Callable[[F], F]:
 def constant(*functions: Any) -> None:
     """Compute NumPy's ``functions`` on the values and return constants."""
     for function in functions:
-        handler = PiecewiseConstant.of(function) if isinstance(function, np.ufunc) else _on_values(function)
+        handler = PiecewiseConstant.of(function) if isinstance(function, np.ufunc) else on_values(function)
         CONSTANT[function] = HANDLERS[function] = handler
 
 
@@ -66,7 +67,8 @@ def _refusal(function: Any, instead: str) -> Callable[..., Any]:
     return handler
 
 
-def _on_values(function: Any) -> Callable[..., Any]:
+def on_values(function: Any) -> Callable[..., Any]:
+    """A handler that computes ``function`` on the values, as a constant."""
     gate = PiecewiseConstant.of(function)
 
     def handler(*args: Any, **kwargs: Any) -> Any:
@@ -99,6 +101,8 @@ def _as_constants(result: Any, gate: Any, arrays: list[Array]) -> Any:
 
 def array_ufunc(self: Array, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``Array.__array_ufunc__``: a ufunc applied to at least one Array."""
+    if method == "__call__" and not kwargs and isinstance(gate := HANDLERS.get(ufunc), Primitive):
+        return apply(gate, inputs)
     out = kwargs.pop("out", None)
     if out is not None:
         return _into_state(ufunc, method, inputs, out, kwargs)
@@ -121,6 +125,8 @@ def array_function(self: Array, function: Any, types: Any, args: Any, kwargs: An
     handler = HANDLERS.get(function)
     if handler is None:
         raise TypeError(f"{full_name(function)} has no rule for Arrays: use .value if its result needs no gradient")
+    if not kwargs:
+        return handler(*args)
     if kwargs.get("out") is not None:
         raise TypeError(f"out= of {full_name(function)} is not supported on Arrays: bind the result to a name instead")
     try:

@@ -64,19 +64,46 @@ def _right(function: Callable[..., Any]) -> Callable[[Array, Any], Any]:
     return lambda y, x: function(x, y) if isinstance(x, OPERANDS) else NotImplemented
 
 
+_NODE = ("_value", "gate", "inputs", "number", "live", "_site", "_scope", "_cache", "_cut")
+
+
 def _set_item(x: Array, index: Any, v: Any) -> None:
     """``x[index] = v``: the object becomes the new value; what it was stays in the circuit under another object."""
-    old = object.__new__(type(x))
-    for slot in ("_value", "gate", "inputs", "number", "live", "_site"):
-        setattr(old, slot, getattr(x, slot))
-    for slot in ("_name", "_cut"):
-        if hasattr(x, slot):
-            setattr(old, slot, getattr(x, slot))
-    new = setitem(old, index, v)
-    for slot in ("_value", "gate", "inputs", "number", "live"):
-        setattr(x, slot, getattr(new, slot))
-    x._site = new._site
+    if isinstance(v, Array) and v.live and x.dtype.kind != "f":
+        raise TypeError(
+            f"writing {v.label()} into {x.label()}, which is {x.dtype}, would cut its gradient: make x floating first"
+        )
+    old = object.__new__(Array)
+    _become(old, x)
+    old._name = getattr(x, "_name", None)
+    if isinstance(v, Array):
+        _redirect(v, x, old)
+    _become(x, setitem(old, index, old if v is x else v))
     x._grad = None
+
+
+def _become(node: Array, other: Array) -> None:
+    for slot in _NODE:
+        if hasattr(other, slot):
+            setattr(node, slot, getattr(other, slot))
+        elif hasattr(node, slot):
+            delattr(node, slot)
+
+
+def _redirect(v: Array, x: Array, old: Array) -> None:
+    """What is written may have been computed from what it is written to, ``x[1] = 2 * x[0]``: that means the old x.
+
+    Only nodes younger than x can have used it, so a loop of assignments looks at each node once.
+    """
+    seen = {v}
+    todo = [v]
+    for node in todo:
+        if node.number > x.number:
+            if any(i is x for i in node.inputs):
+                node.inputs = tuple(old if i is x else i for i in node.inputs)
+            younger = [i for i in node.inputs if isinstance(i, Array) and i not in seen]
+            seen.update(younger)
+            todo.extend(younger)
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.indexing import getitem
-from chainrule.gates.reduction import Axes, Cumprod, Cumsum, Max, Min, Prod, Sum, normal_axes
-from chainrule.graph.array import ndim_of, shape_of
+from chainrule.gates.reduction import Axes, Cumprod, Cumsum, Max, Mean, Min, Prod, Sum, normal_axes
+from chainrule.graph.array import Array, ndim_of, shape_of
 from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse
 from chainrule.numpy_protocol.shapes import along, one_axis
 
@@ -22,6 +22,11 @@ def given(x: Any) -> bool:
 
 def _cast(a: Any, dtype: Any) -> Any:
     return a if dtype is None else a.astype(dtype)
+
+
+def _start(initial: Any, dtype: Any) -> Any:
+    """``initial=``, which takes the array's dtype."""
+    return initial.astype(dtype) if isinstance(initial, Array) else np.asarray(initial).astype(dtype)
 
 
 def _masked(a: Any, where: Any, fill: Any) -> Any:
@@ -42,7 +47,7 @@ def _count(a: Any, axis: Axes, where: Any) -> Any:
 def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
         where: Any = _GIVEN) -> Any:  # fmt: skip
     total = Sum.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(_masked(_cast(a, dtype), where, 0))
-    return total + initial if given(initial) else total
+    return total + _start(initial, total.dtype) if given(initial) else total
 
 
 @differentiable(np.prod)
@@ -56,18 +61,20 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     total = Prod.of(len(rest))(flat)
     if given(keepdims) and keepdims:
         total = np.reshape(total, tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    return total * initial if given(initial) else total
+    return total * _start(initial, total.dtype) if given(initial) else total
 
 
 def _extreme(gate: Any, worst: float, pick: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+    if initial is _GIVEN and where is _GIVEN:
+        return gate.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(a)
     if given(where) and where is not True:
         if not given(initial):
             raise ValueError("where= needs initial=, the result where nothing is selected")
-        a = _masked(a, where, worst)
-    if np.size(a) == 0 and given(initial):
-        return np.broadcast_to(initial, shape_of(np.sum(a, axis=axis, keepdims=bool(keepdims)))) * 1
+        a = _masked(a, where, worst if a.dtype.kind == "f" else np.asarray(initial, a.dtype))
+    if a.size == 0 and given(initial):
+        return np.sum(a, axis=axis, keepdims=bool(keepdims)) + _start(initial, a.dtype)
     best = gate.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(a)
-    return pick(best, initial) if given(initial) else best
+    return pick(best, _start(initial, best.dtype)) if given(initial) else best
 
 
 @differentiable(np.max, np.amax)
@@ -92,13 +99,12 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
          where: Any = _GIVEN) -> Any:  # fmt: skip
     if a.dtype.kind in "iub" and dtype is None:
         dtype = np.float64
-    axes = normal_axes(axis, ndim_of(a))
-    n = _count(a, axes, where)
-    if not isinstance(n, int):
-        n = np.reshape(n, shape_of(np.sum(a, axis=axes, keepdims=bool(keepdims)))).astype(dtype or a.dtype)
-    elif n == 0:
-        n = np.zeros((), dtype or a.dtype)  # 0 / 0 is NaN with a warning, as in NumPy
-    return sum(a, axes, dtype, keepdims=keepdims, where=where) / n
+    a, axes = _cast(a, dtype), normal_axes(axis, ndim_of(a))
+    if (not given(where) or where is True) and _count(a, axes, where):
+        return Mean.of(axes, bool(keepdims))(a)
+    total = sum(a, axes, keepdims=keepdims, where=where)
+    n = _count(a, axes, where)  # of nothing: 0 / 0 is NaN with a warning, as in NumPy
+    return total / np.reshape(np.asarray(n, a.dtype), () if isinstance(n, int) else shape_of(total))
 
 
 @differentiable(np.average)
@@ -113,7 +119,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
             weights = np.reshape(weights, along_shape(ndim_of(a), one_axis(axis, ndim_of(a))))
         total = np.sum(np.broadcast_to(weights, shape_of(a)), axis=axis, keepdims=bool(keepdims))
         result = np.sum(a * weights, axis=axis, keepdims=bool(keepdims)) / total
-    return (result, np.broadcast_to(total, shape_of(result))) if returned else result
+    return (result, np.broadcast_to(total, shape_of(result)).astype(result.dtype)) if returned else result
 
 
 def along_shape(ndim: int, axis: int) -> tuple[int, ...]:
@@ -184,16 +190,15 @@ def _cumulative(run: Any, start: float, x: Any, axis: int | None, dtype: Any, in
     if not include_initial:
         return total
     axis = one_axis(axis, ndim_of(x))
-    shape = shape_of(total)[:axis] + (1,) + shape_of(total)[axis + 1 :]
+    shape = (*shape_of(total)[:axis], 1, *shape_of(total)[axis + 1 :])
     return np.concatenate((np.full(shape, start, total.dtype), total), axis)
 
 
 @differentiable(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _GIVEN, append: Any = _GIVEN) -> Any:
     axis = one_axis(axis, ndim_of(a))
-    edges = [_edge(x, a, axis) for x in (prepend, append)]
-    if edges != [None, None]:
-        a = np.concatenate([x for x in (edges[0], a, edges[1]) if x is not None], axis)
+    if given(prepend) or given(append):
+        a = np.concatenate([x for x in (_edge(prepend, a, axis), a, _edge(append, a, axis)) if x is not None], axis)
     for _ in range(n):
         a = getitem(a, along(axis, slice(1, None))) - getitem(a, along(axis, slice(None, -1)))
     return a
@@ -209,7 +214,7 @@ def _edge(x: Any, a: Any, axis: int) -> Any:
 @differentiable(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = [to_begin, diff(np.ravel(ary)), to_end]
-    return np.concatenate([np.ravel(x) for x in parts if x is not None])
+    return np.concatenate([np.ravel(x) for x in parts if x is not None], dtype=ary.dtype)
 
 
 @differentiable(np.trapezoid)
@@ -228,7 +233,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 
 def _without_nan(a: Any, fill: float) -> Any:
-    return np.where(np.isnan(a), fill, a)
+    return np.where(np.isnan(a), fill, a) if a.dtype.kind == "f" else a
 
 
 def _all_nan(a: Any, axis: Any, keepdims: Any) -> Any:
@@ -250,6 +255,8 @@ def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepd
 @differentiable(np.nanmax)
 def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
            where: Any = _GIVEN) -> Any:  # fmt: skip
+    if a.dtype.kind != "f":
+        return max(a, axis, keepdims=keepdims, initial=initial, where=where)
     best = max(_without_nan(a, -math.inf), axis, keepdims=keepdims, initial=initial, where=where)
     return np.where(_all_nan(a, axis, keepdims), math.nan, best)
 
@@ -257,6 +264,8 @@ def nanmax(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
 @differentiable(np.nanmin)
 def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
            where: Any = _GIVEN) -> Any:  # fmt: skip
+    if a.dtype.kind != "f":
+        return min(a, axis, keepdims=keepdims, initial=initial, where=where)
     best = min(_without_nan(a, math.inf), axis, keepdims=keepdims, initial=initial, where=where)
     return np.where(_all_nan(a, axis, keepdims), math.nan, best)
 
@@ -306,7 +315,8 @@ def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = F
 @differentiable(np.percentile)
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: str = "linear", keepdims: bool = False) -> Any:  # fmt: skip
-    return quantile(a, np.asarray(q) / 100.0, axis, method=method, keepdims=keepdims)
+    share = q / 100.0 if isinstance(q, (int, float)) else np.asarray(q) / 100.0
+    return quantile(a, share, axis, method=method, keepdims=keepdims)
 
 
 @differentiable(np.quantile)
@@ -315,6 +325,8 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     """Linear interpolation between the two neighbours in sorted order, or ``lower``, ``higher``."""
     if method not in ("linear", "lower", "higher"):
         raise TypeError(f"quantile method {method!r} is not differentiable here: use linear, lower or higher")
+    # A plain number leaves single precision alone, an array of quantiles promotes, as in NumPy.
+    precision = a.dtype if isinstance(q, (int, float)) and a.dtype.kind == "f" else np.result_type(a.dtype, np.float64)
     q = np.asarray(q)
     if q.size and not ((q >= 0) & (q <= 1)).all():
         raise ValueError("quantiles must be in the range [0, 1]")
@@ -325,10 +337,12 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     ordered = np.sort(flat, axis=-1)
     place = q * (shape_of(ordered)[-1] - 1)
     low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
-    share = {"linear": place - low, "lower": np.zeros_like(place), "higher": (high > low) * 1.0}[method]
     below, above = getitem(ordered, (..., low)), getitem(ordered, (..., high))
-    value = below + (above - below) * share.astype(a.dtype)
-    value = np.where(np.any(np.isnan(flat), -1)[(...,) + (None,) * q.ndim], math.nan, value)
+    value = below if method == "lower" else above
+    if method == "linear":
+        value = below + (above - below) * (place - low).astype(precision)
+    if a.dtype.kind == "f":
+        value = np.where(np.any(np.isnan(flat), -1)[(...,) + (None,) * q.ndim], math.nan, value)
     value = np.moveaxis(value, tuple(range(len(rest), len(rest) + q.ndim)), tuple(range(q.ndim)))
     if keepdims:
         value = np.reshape(value, (*q.shape, *(1 if i in axes else n for i, n in enumerate(shape))))
@@ -351,7 +365,7 @@ REDUCTIONS.update(
 def _log_sum_exp(a: Any, axis: Any, **options: Any) -> Any:
     from chainrule.gates.reduction import log_sum_exp
 
-    return log_sum_exp(a, axis, **options)
+    return log_sum_exp(a if a.dtype.kind == "f" else a.astype(np.float64), axis, **options)
 
 
 constant(

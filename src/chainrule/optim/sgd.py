@@ -48,7 +48,7 @@ class SGD:
             raise ValueError(f"SGD needs lr > 0, 0 <= momentum < 1 and l2 >= 0, not {lr}, {momentum} and {l2}")
         self._lr = State(float(lr), name="lr")
         self.momentum, self.l2 = float(momentum), float(l2)
-        self.velocity = [State(np.zeros(p.shape, p.dtype)) for p in self.parameters] if momentum else []
+        self.velocity = [State(np.zeros(p.shape, p.dtype)) if momentum else None for p in self.parameters]
         self._last_write = 0
 
     @property
@@ -67,25 +67,21 @@ class SGD:
 
         Raises GraphError if there is none.
         """
-        since = self._last_write
-        lr, momentum, l2 = self.lr, self.momentum, self.l2
-        for i, p in enumerate(self.parameters):
-            write = p.written
-            if write <= since:
+        since, lr = self._last_write, self.lr
+        for p, v in zip(self.parameters, self.velocity, strict=True):
+            if p.written <= since:
                 continue
-            self._last_write = max(self._last_write, write)
-            v = self.velocity[i] if momentum else None
-            w, change = updated(p.value, p.grad, None if v is None else v.value, lr, momentum, l2)
+            self._last_write = max(self._last_write, p.written)
+            w, change = self.update(p.value, p.grad, None if v is None else v.value, lr)
             p.adopt(w)
             if v is not None:
                 v.adopt(change)
         if self._last_write == since:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
 
-
-def updated(w: Any, gradient: Any, v: Any, lr: Any, momentum: Any, l2: float) -> tuple[Any, Any]:
-    """The new weights and the new velocity."""
-    if l2 and len(w.shape) > 1:
-        gradient = gradient + l2 * w
-    change = -lr * gradient if v is None else momentum * v - lr * gradient
-    return w + change, change
+    def update(self, w: Any, gradient: Any, v: Any, lr: Any) -> tuple[Any, Any]:
+        """The new weights and the new velocity."""
+        if self.l2 and len(w.shape) > 1:
+            gradient = gradient + self.l2 * w
+        change = -lr * gradient if v is None else self.momentum * v - lr * gradient
+        return w + change, change
