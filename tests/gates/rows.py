@@ -1,5 +1,7 @@
-"""The gradient table: functions with points at which they are smooth. Tests differentiate every row; together the rows
-must reach every primitive gate (``test_table.py`` fails otherwise)."""
+"""The gradient table: functions with points at which they are smooth.
+
+Tests differentiate every row; together the rows must reach every primitive gate (``test_table.py`` fails otherwise).
+"""
 
 from __future__ import annotations
 

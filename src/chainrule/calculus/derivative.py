@@ -8,6 +8,7 @@ over. So an inner derivative is a function of the outer variables, and neither c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
@@ -306,7 +307,8 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[...
         trace, _ = evaluate(function, call.targets, call, False)
         shape = np.shape(trace.output)
         dtype = trace.output.dtype if isinstance(trace.output, Array) else float
-        basis = np.eye(int(np.prod(shape)), dtype=dtype).reshape(-1, *shape)
+        size = math.prod(shape)
+        basis = np.eye(size, dtype=dtype).reshape(size, *shape)
         rows = [pull(trace, row) for row in basis]
         if not rows:
             columns: list[Any] = [np.zeros(shape + x.shape, x.dtype) for x in trace.variables]

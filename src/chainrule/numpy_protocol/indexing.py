@@ -11,8 +11,16 @@ import numpy as np
 from chainrule.gates.indexing import getitem, plain_index, scatter_add
 from chainrule.gates.selection import clip as clip_gate
 from chainrule.gates.selection import where as where_gate
-from chainrule.graph.array import ndim_of, raw, shape_of
-from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
+from chainrule.graph.array import Array, ndim_of, new_leaf, raw, shape_of
+from chainrule.numpy_protocol.dispatch import (
+    CONSTANT,
+    HANDLERS,
+    constant,
+    differentiable,
+    full_name,
+    on_values,
+    refuse,
+)
 from chainrule.numpy_protocol.shapes import along, one_axis
 
 
@@ -47,26 +55,17 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     return getitem(a, along(axis, indices))
 
 
-def _grid(indices: Any, axis: int) -> tuple[Any, ...]:
-    """The full index that reads ``indices`` along one axis and each other axis at its own place."""
-    indices = np.asarray(raw(indices))
-    places = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    places[axis] = indices
-    return tuple(places)
-
-
 @differentiable(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = one_axis(axis, ndim_of(arr))
-    shape = shape_of(raw(indices))
-    places = _grid(indices, axis)
-    if any(shape_of(arr)[i] == 1 != n for i, n in enumerate(shape) if i != axis):
-        places = tuple(
-            p if i == axis or shape_of(arr)[i] != 1 else np.zeros((1,) * len(shape), int) for i, p in enumerate(places)
-        )
-    return getitem(arr, places)
+    indices = plain_index(indices)
+    if ndim_of(indices) != ndim_of(arr):
+        raise ValueError(f"take_along_axis needs indices with {ndim_of(arr)} axes, like the array")
+    places: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape_of(arr))])  # each other axis at its own place
+    places[axis] = np.asarray(indices)
+    return getitem(arr, tuple(places))
 
 
 @differentiable(np.sort)
@@ -79,7 +78,7 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *,
 
 
 @differentiable(np.partition)
-def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), -1
     return take_along_axis(a, np.argpartition(raw(a), kth, axis, kind), axis)
@@ -127,19 +126,19 @@ def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 @differentiable(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
-    return where_gate(np.tri(*_matrix_shape(m), k, dtype=bool), m, 0.0)
+    return where_gate(np.tri(*_matrix_shape(m), k, dtype=bool), m, np.zeros((), m.dtype))
 
 
 @differentiable(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
-    return where_gate(np.tri(*_matrix_shape(m), k - 1, dtype=bool), 0.0, m)
+    return where_gate(np.tri(*_matrix_shape(m), k - 1, dtype=bool), np.zeros((), m.dtype), m)
 
 
 def _matrix_shape(m: Any) -> tuple[int, int]:
     if ndim_of(m) < 1:
         raise ValueError("tril and triu need at least one axis")
     shape = shape_of(m)
-    return (shape[0], shape[0]) if len(shape) == 1 else shape[-2:]
+    return (shape[0], shape[0]) if len(shape) == 1 else (shape[-2], shape[-1])
 
 
 @differentiable(np.choose)
@@ -196,6 +195,8 @@ def extract(condition: Any, arr: Any) -> Any:
 
 @differentiable(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    if x.dtype.kind != "f":
+        return np.copy(x)
     largest = float(np.finfo(x.dtype).max)
     x = where_gate(np.isnan(x), nan, x)
     x = where_gate(np.isposinf(x), largest if posinf is None else posinf, x)
@@ -204,9 +205,10 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 
 @differentiable(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: None = None) -> Any:
-    """Piecewise linear interpolation, differentiable in x, xp and fp."""
+    """Piecewise linear interpolation, differentiable in x, xp and fp; in double precision, as NumPy has it."""
     if period is not None:
         raise TypeError("np.interp with a period is not supported on Arrays: wrap x with np.mod first")
+    x, xp, fp = (a.astype(np.float64) if isinstance(a, Array) else np.asarray(a, np.float64) for a in (x, xp, fp))
     n = shape_of(xp)[0]
     if n < 2:
         raise ValueError("interp needs at least two points")
@@ -219,9 +221,36 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     return where_gate(x < xp[0], below, where_gate(x > xp[-1], above, inside))
 
 
+@differentiable(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """Counts, a constant; with weights their sums by bin, in double precision."""
+    places = np.asarray(plain_index(x))
+    if weights is None:
+        return new_leaf(Array, np.bincount(places, minlength=minlength), False)
+    if shape_of(weights) != places.shape:
+        raise ValueError(f"bincount needs a weight for each of {places.shape} elements, not {shape_of(weights)}")
+    length = len(np.bincount(places, minlength=minlength))
+    return scatter_add(np.astype(weights, np.float64), places, (length,))
+
+
+def _unweighted(function: Any) -> Any:
+    """Histograms count, so they are constants; sums of weights would not be."""
+    count = on_values(function)
+
+    def handler(*args: Any, weights: Any = None, **kwargs: Any) -> Any:
+        if isinstance(weights, Array) and weights.live:
+            raise TypeError(f"weights of {full_name(function)} get no gradient here: use np.bincount on bin numbers")
+        return count(*args, weights=raw(weights), **kwargs)
+
+    return handler
+
+
+for _function in (np.histogram, np.histogram2d, np.histogramdd):
+    CONSTANT[_function] = HANDLERS[_function] = _unweighted(_function)
+
 constant(
     np.nonzero, np.flatnonzero, np.argwhere, np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize,
-    np.bincount, np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.ix_,
+    np.histogram_bin_edges, np.ix_,
     np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.unravel_index, np.ravel_multi_index,
     np.unique_counts, np.unique_inverse,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from chainrule.gates.indexing import getitem
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose, resolve_shape
-from chainrule.graph.array import Array, ndim_of, shape_of
+from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
 
 
@@ -153,6 +154,43 @@ def real(val: Any, tol: float = 100) -> Any:
     return val
 
 
+@differentiable(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+              device: Any = None) -> Any:  # fmt: skip
+    """``fill_value`` everywhere; its gradient is the sum of what comes back."""
+    fill = fill_value if isinstance(fill_value, Array) else np.asarray(fill_value)
+    wanted = shape_of(a) if shape is None else resolve_shape(-1, shape)
+    kind = np.result_type(a) if dtype is None else dtype
+    filled = np.broadcast_to(fill.astype(kind), wanted)
+    return filled if isinstance(fill, Array) else new_leaf(Array, np.array(filled), False)
+
+
+@differentiable(np.linspace)
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+             axis: int = 0, *, device: Any = None) -> Any:  # fmt: skip
+    gap = 1.0 * (stop - start)
+    parts = max(num - 1 if endpoint else num, 1)
+    share = np.reshape(np.arange(num) / parts, (num,) + (1,) * ndim_of(gap)).astype(gap.dtype)
+    line = np.moveaxis(start + share * gap, 0, axis)
+    line = line if dtype is None else line.astype(dtype)
+    return (line, gap / parts) if retstep else line
+
+
+@differentiable(np.logspace)
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None,
+             axis: int = 0) -> Any:  # fmt: skip
+    if ndim_of(base):
+        raise TypeError("np.logspace with an array of bases is not supported on Arrays: use base ** np.linspace(...)")
+    powers = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return powers if dtype is None else powers.astype(dtype)
+
+
+@differentiable(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+    """Whole periods are added, which are constants."""
+    return p + (np.unwrap(p._value, discont, axis, period=period) - p._value)
+
+
 # ---- joining
 
 
@@ -245,7 +283,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         bounds = [0, *np.cumsum([small + 1] * larger + [small] * (parts - larger)).tolist()]
     else:
         bounds = [0, *(int(i) for i in indices_or_sections), n]
-    return [getitem(ary, along(axis, slice(a, b))) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [getitem(ary, along(axis, slice(a, b))) for a, b in pairwise(bounds)]
 
 
 @differentiable(np.hsplit)
@@ -294,8 +332,8 @@ def tile(A: Any, reps: Any) -> Any:
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return reshape(roll(np.ravel(a), shift, 0), shape_of(a))
-    axes = normal_axes(axis, ndim_of(a)) or ()
-    for i, by in zip(axes, np.broadcast_to(shift, len(axes)).tolist(), strict=True):
+    for by, place in np.broadcast(np.asarray(shift), np.asarray(axis)):
+        i = one_axis(place, ndim_of(a))
         n = shape_of(a)[i]
         if n and by % n:
             cut = n - by % n
@@ -322,6 +360,8 @@ def flipud(m: Any) -> Any:
 @differentiable(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     i, j = (one_axis(axis, ndim_of(m)) for axis in axes)
+    if i == j:
+        raise ValueError("rot90 turns in the plane of two different axes")
     turns = k % 4
     if turns == 0:
         return m
@@ -344,7 +384,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
             return padded
         frame = np.pad(np.zeros(shape, array.dtype), widths, constant_values=values)
         return padded + frame
-    if mode not in ("edge", "wrap", "reflect", "symmetric"):
+    if mode not in ("edge", "wrap", "reflect", "symmetric") or kwargs.get("reflect_type") == "odd":
         raise TypeError(f"np.pad with mode {mode!r} is not differentiable here: compose it with np.concatenate")
     places = np.pad(np.arange(math.prod(shape)).reshape(shape), widths, mode, **kwargs)
     return getitem(np.ravel(array), places)
@@ -375,15 +415,15 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = one_axis(axis, ndim_of(arr))
-    n = shape_of(arr)[axis]
-    places = np.insert(np.arange(n), obj, -1)
-    shape = shape_of(arr)[:axis] + (len(places) - n,) + shape_of(arr)[axis + 1 :]
-    if ndim_of(obj) == 0 and ndim_of(values) > 1:
-        values = np.moveaxis(values, 0, axis)
-    old = getitem(arr, along(axis, np.maximum(places, 0)))
-    from chainrule.gates.indexing import setitem
-
-    return setitem(old, along(axis, np.flatnonzero(places < 0)), np.broadcast_to(values, shape))
+    n, ndim = shape_of(arr)[axis], ndim_of(arr)
+    new = len(np.insert(np.arange(n), obj, 0)) - n
+    if new == 1:  # at a single place any number of values can go in
+        values = np.reshape(values, (1,) * (ndim - ndim_of(values)) + shape_of(values))
+        values = np.moveaxis(values, 0, axis) if ndim_of(obj) == 0 else values
+        new = shape_of(values)[axis]
+    values = np.broadcast_to(values, (*shape_of(arr)[:axis], new, *shape_of(arr)[axis + 1 :])).astype(arr.dtype)
+    places = np.insert(np.arange(n), obj, n + np.arange(new))
+    return getitem(concatenate((arr, values), axis), along(axis, places))
 
 
 def _rearranged(arr: Any, axis: int | None, change: Any) -> Any:
@@ -425,7 +465,7 @@ def sliding_window_view(
 
 constant(
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type,
-    np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.iscomplexobj, np.isrealobj,
+    np.zeros_like, np.ones_like, np.empty_like, np.iscomplexobj, np.isrealobj,
     np.iscomplex, np.isreal, np.imag, np.shares_memory, np.may_share_memory,
     np.array_repr, np.array_str, np.array2string,
     np.save, np.savetxt, np.savez, np.savez_compressed,

@@ -11,10 +11,12 @@ from chainrule.gates import arithmetic as a
 from chainrule.gates import exponential as e
 from chainrule.gates import selection as s
 from chainrule.gates import trigonometric as t
+from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.product import matmul
+from chainrule.graph.array import Array
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
 
-for ufunc, gate in {
+GATES: dict[Any, Any] = {
     np.add: a.add,
     np.subtract: a.subtract,
     np.multiply: a.multiply,
@@ -24,7 +26,6 @@ for ufunc, gate in {
     np.remainder: a.remainder,
     np.fmod: a.fmod,
     np.absolute: a.absolute,
-    np.fabs: a.absolute,
     np.reciprocal: a.reciprocal,
     np.square: a.square,
     np.sqrt: a.sqrt,
@@ -57,7 +58,8 @@ for ufunc, gate in {
     np.fmax: s.fmax,
     np.fmin: s.fmin,
     np.matmul: matmul,
-}.items():
+}
+for ufunc, gate in GATES.items():
     differentiable(ufunc)(gate)
 
 
@@ -65,6 +67,12 @@ for ufunc, gate in {
 def positive(x: Any) -> Any:
     """x itself, as a new value (a real number is its own conjugate)."""
     return x * 1
+
+
+@differentiable(np.fabs)
+def fabs(x: Any) -> Any:
+    """abs(x), floating even for integers."""
+    return np.absolute(np.multiply(x, 1.0))
 
 
 @differentiable(np.deg2rad, np.radians)
@@ -84,7 +92,7 @@ def float_power(x: Any, y: Any) -> Any:
 
 
 def _double(x: Any) -> Any:
-    return x.astype(np.float64) if hasattr(x, "astype") else float(x)
+    return x.astype(np.float64) if isinstance(x, Array) else np.asarray(x, np.float64)
 
 
 @differentiable(np.divmod)
@@ -96,6 +104,7 @@ def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
 @differentiable(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """The fractional part, whose derivative is 1, and the whole part, a constant."""
+    x = np.multiply(x, 1.0)
     whole = np.trunc(x)
     return x - whole, whole
 
@@ -103,7 +112,8 @@ def modf(x: Any) -> tuple[Any, Any]:
 @differentiable(np.copysign)
 def copysign(x: Any, y: Any) -> Any:
     """abs(x) with the sign of y; no gradient for y."""
-    return np.absolute(x) * np.where(np.signbit(y), -1.0, 1.0).astype(np.result_type(x))
+    sign = PiecewiseConstant.of(np.copysign)(np.ones((), np.result_type(x, np.float16)), y)
+    return np.absolute(x) * sign
 
 
 @differentiable(np.ldexp)
@@ -115,8 +125,7 @@ def ldexp(x: Any, exponent: Any) -> Any:
 @differentiable(np.heaviside)
 def heaviside(x: Any, at_zero: Any) -> Any:
     """The step function; the gradient goes to its value at 0, where that is taken."""
-    step = (x > 0).astype(np.result_type(x))
-    return np.where(x == 0, at_zero, step)
+    return np.where(x == 0, at_zero, PiecewiseConstant.of(np.heaviside)(x, 0.0))
 
 
 @differentiable(np.vecdot)
