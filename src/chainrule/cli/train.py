@@ -1,0 +1,258 @@
+"""``chainrule train``: a net learns real digits, or points in the plane, and leaves a folder with what it became."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chainrule import data, nn, optim, training
+from chainrule.calculus.check import GradientError, GradientReport
+from chainrule.cli.errors import FAILED, Stop
+from chainrule.cli.recipes import RECIPES, ActivationName, DataName, Recipe, build, load_data
+from chainrule.cli.run_folder import RunFolder
+from chainrule.data.sampling import Examples
+
+MOST_LINES = 50
+"""Beyond about so many epochs only every second one, every third one, ... is printed; history.csv has them all."""
+
+
+def train(
+    name: Annotated[
+        DataName, typer.Argument(metavar="DATA", help="digits, spiral, circle or moons.", show_default=False)
+    ],
+    hidden: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SIZES",
+            help="Neurons of the hidden layers: 100, or 100,50, or once for each; 'none' for a linear classifier.",
+            show_default="100 or 20",
+        ),
+    ] = None,
+    activation: Annotated[
+        ActivationName | None, typer.Option(help="After each hidden layer.", show_default="relu")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training data.", show_default="30 to 200")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate, the size of a step.", show_default="0.1")] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="How much of the last step is kept, 0 to 1.", show_default="0.9")
+    ] = None,
+    l2: Annotated[float | None, typer.Option(help="Strength of L2 regularisation.", show_default="0.0003")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Examples in a step.", show_default="16 or 32")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of held-out data, weights and shuffling.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train so many times, from --seed on, and tell the mean; nothing is written.")
+    ] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new or empty folder for the results.", show_default="runs/DATA, numbered"),
+    ] = None,
+) -> None:
+    """Train a net on data of which a fifth is held out, and see how it goes.
+
+    The gradient of the first batch is checked numerically before the first step. The folder gets the weights
+    (model.safetensors), loss and accuracy of each epoch (history.csv, loss.png) and the settings (run.json).
+
+    For example:
+
+      chainrule train digits
+
+      chainrule train spiral --hidden none
+
+      chainrule train moons --hidden 20,20 --activation tanh --l2 0.01 --out moons-tanh
+    """
+    given: dict[str, Any] = {
+        "hidden": None if hidden is None else _read_sizes(hidden),
+        "activation": activation,
+        "epochs": epochs,
+        "lr": lr,
+        "momentum": momentum,
+        "l2": l2,
+        "batch": batch,
+    }
+    recipe = replace(RECIPES[name], **{key: value for key, value in given.items() if value is not None})
+    if seeds > 1:
+        if out is not None:
+            raise Stop("--seeds tells the mean of several runs and writes nothing: leave out --out, or --seeds")
+        _train_often(name, recipe, range(seed, seed + seeds))
+        return
+    run = _prepare(name, recipe, seed)
+    with RunFolder.claim(out, Path("runs") / name) as folder:
+        _introduce(name, run)
+        report = _check_gradient(run)
+        history = _show_training(run)
+        folder.write(run.model, history, f"{name}: {_architecture(run.sizes)}", _settings(name, run, seed, report))
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a run needs, before its first step."""
+
+    recipe: Recipe
+    dataset: data.Dataset
+    train_data: Examples
+    test_data: Examples
+    sizes: tuple[int, ...]
+    model: nn.Sequential
+    optimizer: optim.SGD
+    rng: np.random.Generator
+
+
+def _prepare(name: DataName, recipe: Recipe, seed: int) -> Run:
+    try:
+        dataset = load_data(name, seed)
+    except ModuleNotFoundError as error:
+        raise Stop(error) from error
+    train_data, test_data = data.split(dataset.inputs, dataset.labels, recipe.held_out, seed)
+    rng = np.random.default_rng(seed)
+    sizes = (len(dataset.features), *recipe.hidden, len(dataset.classes))
+    model = build(sizes, recipe.activation, rng)
+    try:
+        optimizer = optim.SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.l2)
+    except ValueError as error:
+        raise Stop(error) from error
+    return Run(recipe, dataset, train_data, test_data, sizes, model, optimizer, rng)
+
+
+def _read_sizes(texts: list[str]) -> tuple[int, ...]:
+    if texts == ["none"]:
+        return ()
+    try:
+        sizes = tuple(int(size) for text in texts for size in text.split(","))
+    except ValueError as error:
+        raise Stop(f"--hidden takes whole numbers separated by commas, or none, not {' '.join(texts)!r}") from error
+    if min(sizes) < 1 or max(sizes) > 100_000:
+        raise Stop(f"a hidden layer has 1 to 100,000 neurons, not {' '.join(texts)!r}")
+    return sizes
+
+
+def _architecture(sizes: tuple[int, ...]) -> str:
+    """Layers with weights name a net: the inputs do not count."""
+    layers = len(sizes) - 1
+    return f"a {layers}-layer net {'-'.join(map(str, sizes))}"
+
+
+def _introduce(name: DataName, run: Run) -> None:
+    typer.echo(f"data: {name}, {run.dataset.description}; {len(run.train_data[1])} to learn from, ", nl=False)
+    typer.echo(f"{len(run.test_data[1])} held out")
+    typer.echo(
+        f"net: {_architecture(run.sizes)}, {run.recipe.activation if run.recipe.hidden else 'linear'}; "
+        f"{run.model.neuron_count} neurons, {run.model.parameter_count} parameters"
+    )
+    for warning in run.model.stacked_linear():
+        typer.echo(f"warning: {warning}", err=True)
+
+
+# ---- the gradient of the first batch
+
+
+def _check_gradient(run: Run) -> GradientReport:
+    """Compare with numbers before trusting: on the batch that the first step will see."""
+    x, y = next(data.batches(*run.train_data, run.recipe.batch, deepcopy(run.rng)))
+    try:
+        report = training.check_model(run.model, x, y)
+    except GradientError as error:
+        raise Stop(f"the gradient of the first batch is wrong: {error}", FAILED) from error
+    typer.echo(f"gradient of the first batch ({len(y)} examples, against centred differences in float64):")
+    typer.echo(f"  {in_words(report)}")
+    return report
+
+
+def in_words(report: GradientReport) -> str:
+    """A report for people: the relative error, what it means, and what became of kinks."""
+    words = f"relative error {report.relative_error:.1e}: {report.verdict}"
+    if not report.compared:
+        return report.verdict
+    if report.kinks:
+        words += "; directions that cross a kink (an activation that switches within the step) were left out"
+    return words
+
+
+# ---- the run
+
+
+def _show_training(run: Run) -> training.History:
+    """Train with a progress bar below a table that grows by a line an epoch."""
+    console = Console()
+    steps = -(-len(run.train_data[1]) // run.recipe.batch)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+    )
+    every = max(1, run.recipe.epochs // MOST_LINES)
+    console.print(f"\n{'':>9} {'training data':^19}   {'test data':^19}\n{'epoch':>9}", end="")
+    console.print(f" {'loss':>9} {'accuracy':>9}   {'loss':>9} {'accuracy':>9}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("training", total=steps * run.recipe.epochs)
+
+        def tell(epoch: training.Epoch) -> None:
+            if epoch.epoch % every and epoch.epoch != run.recipe.epochs:
+                return
+            progress.console.print(
+                f"{epoch.epoch:>5}/{run.recipe.epochs:<3} {epoch.train_loss:>9.4f} {epoch.train_accuracy:>9.2%}   "
+                f"{epoch.test_loss:>9.4f} {epoch.test_accuracy:>9.2%}",
+                highlight=False,
+            )
+
+        return _train(run, after_step=lambda loss: progress.advance(bar), after_epoch=tell)
+
+
+def _train(run: Run, **callbacks: Any) -> training.History:
+    recipe = run.recipe
+    try:
+        with np.errstate(all="ignore"):  # a loss that is not finite ends the run with words of its own
+            return training.train(
+                run.model,
+                run.optimizer,
+                run.train_data,
+                run.test_data,
+                epochs=recipe.epochs,
+                batch=recipe.batch,
+                rng=run.rng,
+                **callbacks,
+            )
+    except training.DivergedError as error:
+        raise Stop(error, FAILED) from error
+
+
+def _train_often(name: DataName, recipe: Recipe, seeds: range) -> None:
+    """The accuracy that a recipe reaches, without luck: the mean over several seeds."""
+    accuracies = []
+    for seed in seeds:
+        run = _prepare(name, recipe, seed)
+        if seed == seeds[0]:
+            _introduce(name, run)
+        history = _train(run)
+        accuracies.append(history.last.test_accuracy)
+        seconds = sum(epoch.seconds for epoch in history)
+        typer.echo(f"seed {seed}: test accuracy {history.last.test_accuracy:.2%} after {seconds:.1f} s")
+    mean, spread = np.mean(accuracies), np.std(accuracies)
+    typer.echo(f"mean of {len(seeds)} seeds: test accuracy {mean:.2%}, standard deviation {spread:.2%}")
+
+
+def _settings(name: DataName, run: Run, seed: int, report: GradientReport) -> dict[str, Any]:
+    recipe = run.recipe
+    return {
+        "data": str(name),
+        "sizes": list(run.sizes),
+        "activation": str(recipe.activation),
+        "epochs": recipe.epochs,
+        "lr": recipe.lr,
+        "momentum": recipe.momentum,
+        "l2": recipe.l2,
+        "batch": recipe.batch,
+        "held_out": recipe.held_out,
+        "seed": seed,
+        "gradient_check": {"relative_error": report.relative_error, "verdict": report.verdict},
+    }
