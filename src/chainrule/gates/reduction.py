@@ -9,23 +9,16 @@ import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.graph.array import ndim_of, shape_of
-from chainrule.graph.sums import summed
+from chainrule.graph.sums import spread, summed
 
 Axes = tuple[int, ...] | None
-
-
-def spread(dz: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
-    """A reduced array, or its gradient, over the shape of what was reduced."""
-    if axis is not None and not keepdims:
-        dz = np.expand_dims(dz, axis)
-    return np.broadcast_to(dz, shape_of(x))
 
 
 def kept(z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     """A reduced array with the reduced axes as length 1, ready to broadcast against ``x``."""
     if keepdims:
         return z
-    return np.reshape(z, (1,) * len(shape_of(x))) if axis is None else np.expand_dims(z, axis)
+    return z if axis is None else np.expand_dims(z, axis)
 
 
 @primitive
@@ -39,7 +32,7 @@ class Sum(Primitive):
         return reduced(np.add, x, self.axis, self.keepdims)
 
     def dx(self, dz: Any, x: Any) -> Any:
-        return spread(dz, x, self.axis, self.keepdims)
+        return spread(kept(dz, x, self.axis, self.keepdims), x.shape)
 
 
 @primitive
@@ -53,7 +46,7 @@ class Mean(Primitive):
         return reduced(np.add, x, self.axis, self.keepdims) / self.count(x)
 
     def dx(self, dz: Any, x: Any) -> Any:
-        return spread(dz / self.count(x), x, self.axis, self.keepdims)
+        return spread(kept(dz / self.count(x), x, self.axis, self.keepdims), x.shape)
 
     def count(self, x: Any) -> int:
         """How many elements each mean is of."""

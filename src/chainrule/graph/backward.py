@@ -110,6 +110,11 @@ def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``dx`` over the axes along which an operand of ``shape`` was repeated: the gradients of copies add."""
     full = dx.shape
+    if len(full) == 2 and isinstance(dx, np.ndarray):
+        if shape == full[1:]:  # a bias: summed over the rows
+            return np.ones(full[0], dx.dtype) @ dx
+        if shape == (full[0], 1):
+            return dx @ np.ones((full[1], 1), dx.dtype)
     extra = len(full) - len(shape)
     axes = [*range(extra), *(i for i in range(extra, len(full)) if shape[i - extra] != full[i])]
     dx = summed(dx, tuple(axes))

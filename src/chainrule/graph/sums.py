@@ -1,7 +1,8 @@
-"""Summing along axes, as backward passes need it: a broadcast copied a value, so its gradients add."""
+"""Summing and spreading along axes, as backward passes need them: what a broadcast copied comes back as a sum."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,3 +18,12 @@ def summed(x: Any, axes: tuple[int, ...]) -> Any:
             return (np.ones(x.shape[0], x.dtype) @ x)[None]
         return (x @ np.ones(x.shape[1], x.dtype))[:, None]
     return np.sum(x, axis=axes, keepdims=True)
+
+
+def spread(x: Any, shape: tuple[int, ...]) -> Any:
+    """``np.broadcast_to(x, shape)`` for ndarrays and Arrays; a small ndarray is filled, which is faster than a view."""
+    if isinstance(x, (np.ndarray, np.generic)) and math.prod(shape) <= 4096:
+        z = np.empty(shape, x.dtype)
+        z[...] = x
+        return z
+    return np.broadcast_to(x, shape)

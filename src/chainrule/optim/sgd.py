@@ -69,10 +69,10 @@ class SGD:
         """
         since, lr = self._last_write, self.lr
         for p, v in zip(self.parameters, self.velocity, strict=True):
-            if p.written <= since:
+            if p._write <= since:
                 continue
-            self._last_write = max(self._last_write, p.written)
-            w, change = self.update(p.value, p.grad, None if v is None else v.value, lr)
+            self._last_write = max(self._last_write, p._write)
+            w, change = self.update(p._value, p._grad, None if v is None else v._value, lr)
             p.adopt(w)
             if v is not None:
                 v.adopt(change)
@@ -83,5 +83,8 @@ class SGD:
         """The new weights and the new velocity."""
         if self.l2 and len(w.shape) > 1:
             gradient = gradient + self.l2 * w
-        change = -lr * gradient if v is None else self.momentum * v - lr * gradient
-        return w + change, change
+        if v is None:
+            return w - lr * gradient, None
+        v = self.momentum * v
+        v -= lr * gradient  # v is ours: no need for another array
+        return w + v, v
