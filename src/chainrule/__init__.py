@@ -4,9 +4,11 @@ from chainrule import nn, optim
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from chainrule.gates.activation import leaky_relu, relu
+from chainrule.gates.error_function import erf, erfc
 from chainrule.gates.gate import Gate
 from chainrule.gates.indexing import scatter_add
-from chainrule.gates.special import sigmoid, softplus
+from chainrule.gates.normalised import log_softmax, logsumexp, softmax
+from chainrule.gates.special import log_sigmoid, sigmoid, softplus
 from chainrule.graph.array import Array, Parameter, State
 from chainrule.graph.edge import Edge, edges
 from chainrule.graph.memory import keep_freed_memory

@@ -26,7 +26,7 @@ import numpy as np
 
 from chainrule.gates.primitive import Elementwise, Primitive, primitive
 from chainrule.gates.product import sum_stack
-from chainrule.gates.reduction import Axes, kept
+from chainrule.gates.reduction import Axes, kept, reduced
 
 # ---- inverses, determinants, systems of equations
 
@@ -230,7 +230,7 @@ class Eigh(Primitive):
     F_ij = 1 / (w_j - w_i) off the diagonal (Giles 2008).
     """
 
-    uplo: str
+    uplo: Any
 
     def forward(self, x: Any) -> Any:
         w, v = np.linalg.eigh(x, self.uplo)
@@ -299,7 +299,7 @@ class EuclideanNorm(Primitive):
     keepdims: bool
 
     def forward(self, x: Any) -> Any:
-        return np.sqrt(np.add.reduce(x * x, axis=self.axis, keepdims=self.keepdims))
+        return np.sqrt(reduced(np.add, x * x, self.axis, self.keepdims))
 
     def tie(self, x: Any) -> Any:
         return self.forward(x) == 0

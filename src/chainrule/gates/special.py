@@ -84,8 +84,8 @@ class Sinc(Elementwise):
 class BesselI0(Elementwise):
     """z = the derivative number ``order`` of I0(x), the modified Bessel function
 
-    I0(x) is the mean of e^(x cos(a)) over all angles a, or of cosh(x cos(a)) over a quarter of the circle. The mean over
-    equally spaced angles converges faster than any power of their number.
+    I0(x) is the mean of e^(x cos(a)) over all angles a, or of cosh(x cos(a)) over a quarter of the circle. The mean
+    over equally spaced angles converges faster than any power of their number.
     """
 
     order: int

@@ -98,7 +98,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 
 
 @differentiable(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803
+def eigh(a: Any, UPLO: str = "L") -> Any:
     if UPLO.upper() not in ("L", "U"):
         raise ValueError(f"UPLO must be 'L' or 'U', not {UPLO!r}")
     z = Eigh.of(UPLO.upper())(a)
@@ -106,7 +106,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803
 
 
 @differentiable(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return eigh(a, UPLO).eigenvalues
 
 
