@@ -18,6 +18,7 @@ import argparse
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -47,10 +48,7 @@ class Problem:
         self.labels = rng.integers(0, sizes[-1], batch)
         self.one_hot = np.eye(sizes[-1], dtype=np.float32)[self.labels]
         self.rows = np.arange(batch)
-        self.weights = [
-            (rng.standard_normal((a, b)) * np.sqrt(1 / a)).astype(np.float32)
-            for a, b in zip(sizes, sizes[1:], strict=False)
-        ]
+        self.weights = [(rng.standard_normal((a, b)) * np.sqrt(1 / a)).astype(np.float32) for a, b in pairwise(sizes)]
         self.biases = [np.zeros(n, np.float32) for n in sizes[1:]]
 
 

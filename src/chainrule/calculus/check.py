@@ -262,7 +262,8 @@ def _worst_element(function: Any, targets: list[Any], gradients: list[Any], step
         if not error <= worst:
             index = tuple(int(k) for k in np.unravel_index(j, np.shape(targets[i])))
             worst = error
-            text = f"worst element: argument {i}{list(index) if index else ''}, analytic {analytic:.6g}, numerical {numerical:.6g}"
+            place = f"argument {i}{list(index) if index else ''}"
+            text = f"worst element: {place}, analytic {analytic:.6g}, numerical {numerical:.6g}"
     return text
 
 

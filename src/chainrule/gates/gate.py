@@ -85,7 +85,7 @@ class Gate:
         return [dx if dx is None or hasattr(dx, "dtype") else np.asarray(dx) for dx in gradients]
 
     def _replayed(self, node: Array) -> Gate:
-        """This application run once more, on Arrays: what it caches is then part of the circuit.
+        """The application run once more, on Arrays: what it caches is then part of the circuit.
 
         A gate that does not give the same value again (its own random mask, say) is refused rather than wrong.
         """

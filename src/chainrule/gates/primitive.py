@@ -13,7 +13,8 @@ are plain NumPy without in-place writes or branches on values, so the same rule 
 (differentiable again). A rule returns a fresh array, ``dz`` itself or a view, never an array that is kept elsewhere.
 Constants in rules are Python numbers, which leave float32 alone; NumPy scalars would not.
 
-A gate may return ``(z, cached)`` from ``forward`` (see ``gates.composite``). A gate of any number of arguments writes ``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's
+A gate may return ``(z, cached)`` from ``forward`` (see ``gates.composite``). A gate of any number of arguments writes
+``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's
 position.
 """
 
@@ -116,7 +117,8 @@ def _sharing(cls: type[Primitive]) -> Any:
 def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[..., Any]:
     """A function that fetches what a rule reads from the node, and calls it.
 
-    It has the form that ``graph.apply.AnyGate.rules`` asks for. The text is compiled once per rule, like the methods of a namedtuple: looking names up at each call would cost as
+    It has the form that ``graph.apply.AnyGate.rules`` asks for. The text is compiled once per rule, like the methods
+    of a namedtuple: looking names up at each call would cost as
     much as the rule itself.
     """
     if rule is None:

@@ -108,7 +108,7 @@ def _unpacked(gate: Any, z: Any) -> tuple[Any, Any]:
     if isinstance(z, (int, float)):
         return np.asarray(z), None
     if isinstance(z, tuple) and hasattr(gate, "recall"):
-        return z  # type: ignore[return-value]
+        return z
     raise TypeError(f"{gate.title}.forward must return one number or ndarray, not {describe(z)}")
 
 
@@ -119,7 +119,7 @@ def _placed(error: Exception, gate: Any, values: list[Any]) -> Exception:
     message = f"{gate.title}({', '.join(describe(v) for v in values)}){at}: {error}"
     for kind in type(error).__mro__:
         if kind in _REBUILDABLE:
-            return kind(message)  # type: ignore[no-any-return]
+            return kind(message)
     error.add_note(message)
     return error
 

@@ -54,4 +54,4 @@ def inherited(operands: Sequence[Any]) -> Cut | None:
         return cuts[0] if cuts else None
     latest = max(cuts, key=lambda cut: max(cut.behind, default=0))
     behind = frozenset(sorted(frozenset().union(*(cut.behind for cut in cuts)))[-DEPTH:])
-    return latest._replace(behind=behind, complete=all(cut.complete for cut in cuts) and len(behind) < DEPTH)
+    return Cut(latest.how, latest.place, behind, all(cut.complete for cut in cuts) and len(behind) < DEPTH)
