@@ -17,8 +17,10 @@ from chainrule.calculus.check import ACCEPTABLE, GradientError, check_grads
 from chainrule.calculus.trees import leaves
 from chainrule.cli.errors import FAILED, Stop
 from chainrule.cli.expression import ExpressionError, read_numbers
+from chainrule.cli.verdict import in_words
 from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
+from chainrule.graph.site import PACKAGE
 
 DEFAULT = "random:3"
 
@@ -34,8 +36,8 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="ARGUMENT",
-            help="2.5, or 1,2,3 for a vector; random:3,4 for a random matrix; int:0,2 for integers, which are passed on "
-            "as they are. Once for each argument, in order.",
+            help="2.5, or 1,2,3 for a vector; random:3,4 for a random matrix; int:0,2 for integers, passed on as they "
+            "are. Once for each argument, in order.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +45,7 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="SHAPE",
-            help="Short for --arg random:SHAPE: 3 for a vector, 3,4 for a matrix, () for a number. Follows those of --arg.",
+            help="Short for --arg random:SHAPE, after all --arg: 3 for a vector, 3,4 for a matrix, () for a number.",
             show_default=False,
         ),
     ] = None,
@@ -72,13 +74,15 @@ def check(
         report = check_grads(function, *arguments, order=order, seed=seed, tolerance=tolerance)
     except GradientError as error:
         raise Stop(f"{target}: {error}", FAILED) from error
-    except TypeError as error:
-        raise Stop(f"{target}: {error}") from error
-    typer.echo(f"relative error {report.relative_error:.1e} up to order {order}: {report.verdict}")
+    except Exception as error:
+        raise Stop(f"{target} raised {_told(error)}") from error
     for kink in report.kinks:
-        typer.echo(f"  kink: {kink}")
+        typer.echo(f"kink: {kink}")
+    if not report.compared:
+        raise Stop(f"{target}: nothing was compared, every direction crosses a kink: choose other arguments", FAILED)
+    typer.echo(f"derivatives up to order {order}: {in_words(report)}")
     if report.worst:
-        typer.echo(f"  {report.worst}")
+        typer.echo(report.worst)
 
 
 def _imported(target: str) -> Callable[..., Any]:
@@ -95,7 +99,7 @@ def _imported(target: str) -> Callable[..., Any]:
         missing = error.name or module_name
         why = "" if module_name.startswith(missing) else f" (which {module_name} imports)"
         raise Stop(f"there is no module {missing}{why} in {here} or among the installed ones") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Stop(f"importing {module_name} raised {_told(error)}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -105,8 +109,9 @@ def _imported(target: str) -> Callable[..., Any]:
 
 def _told(error: BaseException) -> str:
     """An error of the user's code in one line, with the place where it was raised."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {error}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(PACKAGE)]
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {error}"
 
 
 def _read_argument(text: str, generator: np.random.Generator) -> Any:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.gates.activation import leaky_relu, relu
+from chainrule.gates.error_function import erf
 from chainrule.gates.special import sigmoid, softplus
 from chainrule.graph.array import Array, circuit
 from chainrule.graph.errors import ChainruleError
@@ -67,7 +68,7 @@ FUNCTIONS = {
         "mean", "prod", "reciprocal", "sin", "sinh", "sqrt", "square", "sum", "tan", "tanh",
     )},
     **{name: Function(getattr(np, name), 2, 2) for name in ("dot", "maximum", "minimum")},
-    **{f.__name__: Function(f) for f in (relu, sigmoid, softplus)},
+    **{f.__name__: Function(f) for f in (erf, relu, sigmoid, softplus)},
     "leaky_relu": Function(leaky_relu),
     "max": Function(_largest, 1, LONGEST),
     "min": Function(_smallest, 1, LONGEST),

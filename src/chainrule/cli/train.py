@@ -17,6 +17,7 @@ from chainrule.calculus.check import GradientError, GradientReport
 from chainrule.cli.errors import FAILED, Stop
 from chainrule.cli.recipes import RECIPES, ActivationName, DataName, Recipe, build, load_data
 from chainrule.cli.run_folder import RunFolder
+from chainrule.cli.verdict import in_words
 from chainrule.data.sampling import Examples
 
 MOST_LINES = 50
@@ -163,17 +164,8 @@ def _check_gradient(run: Run) -> GradientReport:
         raise Stop(f"the gradient of the first batch is wrong: {error}", FAILED) from error
     typer.echo(f"gradient of the first batch ({len(y)} examples, against centred differences in float64):")
     typer.echo(f"  {in_words(report)}")
+    typer.echo("  (1e-7 and below is good, up to 1e-4 all right where there are kinks, above 1e-2 probably wrong)")
     return report
-
-
-def in_words(report: GradientReport) -> str:
-    """A report for people: the relative error, what it means, and what became of kinks."""
-    words = f"relative error {report.relative_error:.1e}: {report.verdict}"
-    if not report.compared:
-        return report.verdict
-    if report.kinks:
-        words += "; directions that cross a kink (an activation that switches within the step) were left out"
-    return words
 
 
 # ---- the run

@@ -7,7 +7,6 @@ from pathlib import Path
 from chainrule.training.files import written_whole
 from chainrule.training.history import History
 
-
 DATA = {"train": "training data", "test": "test data"}
 
 
