@@ -1,7 +1,6 @@
 """What a run leaves behind: weights, history, picture; each file whole or not at all."""
 
 import csv
-import os
 import struct
 import sys
 
@@ -82,11 +81,16 @@ def test_a_missing_file_is_an_os_error(tmp_path):
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), written_whole(path) as partial:
-        partial.write_text("half")
-        raise RuntimeError
+
+    def fail():
+        with written_whole(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError, match="full"):
+        fail()
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_write_replaces_what_was_there(tmp_path):
@@ -96,7 +100,7 @@ def test_a_write_replaces_what_was_there(tmp_path):
         partial.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_history_is_written_in_full_precision(tmp_path):

@@ -52,7 +52,7 @@ def test_every_parameter_is_checked():
 
         def __init__(self):
             self.weight = cr.Parameter(np.ones((3, 2)))
-            self.bias = cr.Parameter(np.ones(2))
+            self.bias = cr.Parameter([1.0, 2.0])
 
         def forward(self, x):
             return x @ self.weight + Faulty()(self.bias)
