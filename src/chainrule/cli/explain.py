@@ -9,9 +9,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-import chainrule as cr
 from chainrule.cli.errors import Stop
 from chainrule.cli.expression import FUNCTIONS, Circuit, Expression, ExpressionError, read_values
+from chainrule.inspect.draw import draw
+from chainrule.inspect.explain import explain as explanation
 
 HELP = f"""Show the chain rule on a formula, gate by gate, with the numbers.
 
@@ -47,11 +48,11 @@ def explain(
         circuit = Expression.parse(formula)(read_values(values or []))
     except ExpressionError as error:
         raise Stop(error) from error
-    _backward(circuit)
-    typer.echo(cr.explain(circuit.output))
-    if svg is not None:
-        cr.draw(circuit.output, file=svg)
-        typer.echo(f"drawn: {svg}")
+    with np.errstate(all="ignore"):  # an infinite gradient, of sqrt at 0 say, is there to be seen
+        _backward(circuit)
+        typer.echo(explanation(circuit.output))
+        if svg is not None:
+            _draw(circuit, svg)
 
 
 explain.__doc__ = HELP
@@ -59,9 +60,16 @@ explain.__doc__ = HELP
 
 def _backward(circuit: Circuit) -> None:
     output = circuit.output
-    with np.errstate(all="ignore"):  # an infinite gradient, of sqrt at 0 say, is there to be seen
-        if output.ndim == 0:
-            output.backward()
-            return
-        typer.echo(f"The result has {output.size} elements: the gradients are those of their sum.\n")
-        output.backward(upstream=np.ones(output.shape))
+    if output.ndim == 0:
+        output.backward()
+        return
+    typer.echo(f"The result has {output.size} elements: the gradients are those of their sum.\n")
+    output.backward(upstream=np.ones(output.shape))
+
+
+def _draw(circuit: Circuit, file: Path) -> None:
+    try:
+        draw(circuit.output, file=file)
+    except ValueError as error:
+        raise Stop(error) from error
+    typer.echo(f"\ndrawn: {file}")

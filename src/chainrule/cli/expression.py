@@ -14,6 +14,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,7 +145,7 @@ class Circuit(NamedTuple):
     Attributes:
         output: what the last statement computed.
         inputs: the values given, as variables, by name.
-        steps: what the other statements computed, by name.
+        steps: what the statements computed, by name; a result without a name is called f.
     """
 
     output: Array
@@ -185,6 +186,12 @@ class Expression:
             assigned.add(statement.name)
         return tuple(needed)
 
+    @property
+    def _unnamed(self) -> str:
+        """What a result without a name is called: f, as in the lecture, or f_1, ... where that is taken."""
+        taken = {*self.names, *(statement.name for statement in self.statements)}
+        return next(name for name in chain(["f"], (f"f_{i}" for i in count(1))) if name not in taken)
+
     def __call__(self, values: Mapping[str, float | NDArray[np.float64]]) -> Circuit:
         """Compute the formula on numbers and vectors, in float64.
 
@@ -201,11 +208,11 @@ class Expression:
         with np.errstate(all="ignore"):  # what is not finite is reported with its place
             for statement in self.statements:
                 result = _compute(statement.part, scope)
-                if statement.name is not None:
-                    scope[statement.name] = result
-                    if isinstance(statement.part, Apply) and isinstance(result, Array):
-                        result.name = statement.name
-                        steps[statement.name] = result
+                name = statement.name or self._unnamed
+                scope[name] = result
+                if isinstance(statement.part, Apply) and isinstance(result, Array):
+                    result.name = name
+                    steps[name] = result
         if not isinstance(result, Array):
             raise ExpressionError("the result does not depend on any name, so there is nothing to differentiate")
         for node in circuit(result):
