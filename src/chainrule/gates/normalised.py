@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
-from chainrule.gates.product import operand
+from chainrule.gates.product import floating, operand
 from chainrule.gates.reduction import Axes, log_sum_exp, normal_axes, reduced
 from chainrule.graph.sums import summed
 
@@ -94,4 +94,4 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     Raises AxisError for an axis that ``x`` does not have.
     """
-    return log_sum_exp(operand(x), axis, keepdims)
+    return log_sum_exp(floating(x), axis, keepdims)

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.linalg import QR, SVD, Cholesky, Det, Eigh, EuclideanNorm, Inv, LogAbsDet, Pinv, Solve
-from chainrule.gates.product import matmul, operand
+from chainrule.gates.product import floating, matmul, operand
 from chainrule.gates.reduction import normal_axes
 from chainrule.graph.array import raw
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
@@ -63,7 +63,7 @@ def _only_general(hermitian: bool, name: str) -> None:
 @differentiable(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
     """``(x, residuals, rank, singular values)``, by the pseudo-inverse; the rank is a constant."""
-    a, b = operand(a), operand(b)
+    a, b = floating(a), floating(b)
     m, n = a.shape
     cutoff = np.finfo(a.dtype).eps * max(m, n) if rcond is None else rcond if rcond >= 0 else np.finfo(a.dtype).eps
     x = matmul(pinv(a, cutoff), b)
@@ -147,7 +147,7 @@ def svdvals(x: Any, /) -> Any:
 
 @differentiable(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    x = operand(x)
+    x = floating(x)
     if axis is None:
         if ord is None or (ord == 2 and x.ndim == 1) or (ord == "fro" and x.ndim == 2):
             return EuclideanNorm.of(None, bool(keepdims))(x)
@@ -164,7 +164,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     if isinstance(ord, str):
         raise ValueError(f"ord={ord!r} is a norm of matrices, not of vectors")
-    x = operand(x)
+    x = floating(x)
     axes = normal_axes(axis, x.ndim)
     if ord == 2:
         return EuclideanNorm.of(axes, bool(keepdims))(x)
@@ -181,7 +181,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 @differentiable(np.linalg.matrix_norm)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    x = operand(x)
+    x = floating(x)
     return _matrix_norm(x, (x.ndim - 2, x.ndim - 1), keepdims, ord)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.gates.convolution import convolve as full_convolution
 from chainrule.gates.indexing import getitem
-from chainrule.gates.product import matmul, operand
+from chainrule.gates.product import floating, matmul, operand
 from chainrule.numpy_protocol.dispatch import differentiable, refuse
 
 # ---- convolutions
@@ -115,7 +115,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 @differentiable(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
     """The polynomial with these zeros."""
-    zeros = np.atleast_1d(seq_of_zeros)
+    zeros = floating(np.atleast_1d(seq_of_zeros))
     if zeros.ndim > 1:
         raise TypeError("np.poly of a matrix is not differentiable here: give its eigenvalues, np.linalg.eigvalsh(a)")
     product: Any = np.ones(1, zeros.dtype)
@@ -130,7 +130,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     """The least-squares polynomial, by the pseudo-inverse of the scaled Vandermonde matrix; ``w`` are weights."""
     if full or cov:
         raise TypeError("np.polyfit with full=True or cov=True is not supported on Arrays: use np.linalg.lstsq")
-    x, y = operand(x), operand(y)
+    x, y = floating(x), floating(y)
     powers = vander(x, int(deg) + 1)
     if w is not None:
         powers, y = powers * np.reshape(w, (-1, 1)), y * np.reshape(w, (-1,) + (1,) * (y.ndim - 1))

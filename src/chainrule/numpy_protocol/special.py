@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.indexing import getitem
+from chainrule.gates.product import floating
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.special import BesselI0, Sinc
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
@@ -33,6 +34,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     """Differences between neighbours: centred inside, one-sided of the first or second order at the ends."""
     if edge_order not in (1, 2):
         raise ValueError(f"edge_order must be 1 or 2, not {edge_order}")
+    f = floating(f)
     axes = normal_axes(axis, np.ndim(f)) or tuple(range(np.ndim(f)))
     spacings = varargs if len(varargs) > 1 else (varargs or (1.0,)) * len(axes)
     if len(spacings) != len(axes):
@@ -75,4 +77,7 @@ def _steps(f: Any, spacing: Any, axis: int) -> Any:
 
 
 constant(np.angle)
+for function in ("sqrt", "log", "log2", "log10", "power", "arccos", "arcsin", "arctanh"):
+    refuse(f"its results may be complex; use np.{function} where they are real", getattr(np.emath, function))
+refuse("its results may be complex; use np.log(x) / np.log(n) where they are real", np.emath.logn)
 refuse("Arrays are real: use np.sort", np.sort_complex)
