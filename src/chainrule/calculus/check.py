@@ -189,7 +189,7 @@ def _slope(function: Callable[..., Any], targets: list[Any], generator: np.rando
 
 
 def _number(function: Callable[..., Any], xs: list[Any]) -> float:
-    return float(np.asarray(raw(function(*xs))))
+    return float(np.asarray(raw(function(*[new_leaf(Array, x, False) for x in xs]))))
 
 
 def _check_level(

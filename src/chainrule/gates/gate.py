@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.graph.apply import apply
 from chainrule.graph.array import Array, raw
-from chainrule.graph.errors import GraphError
+from chainrule.graph.errors import GraphError, describe
 
 
 class Gate:
@@ -75,7 +75,11 @@ class Gate:
 
     def _gradients(self, node: Array, dz: Any, recorded: bool) -> list[Any]:
         gate = self._replayed(node) if recorded else self
-        gradients = gate.backward(dz)
+        try:
+            gradients = gate.backward(dz)
+        except Exception as error:
+            error.add_note(f"in {self.title}.backward, applied at {node.site}, with upstream gradient {describe(dz)}")
+            raise
         if not isinstance(gradients, (list, tuple)) or len(gradients) != len(node.inputs):
             got = f"{len(gradients)} entries" if isinstance(gradients, (list, tuple)) else type(gradients).__name__
             raise GraphError(

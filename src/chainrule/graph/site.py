@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import linecache
+import os
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
 
-PACKAGE = str(Path(__file__).resolve().parent.parent)
+PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 _own: dict[str, bool] = {}
 
@@ -125,7 +126,7 @@ _TAKES = {
 
 def user_site() -> tuple[CodeType, int] | None:
     """The innermost place outside this package on the call stack (the two fields of a ``Site``)."""
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(3)  # the three above are the engine's own
     while frame is not None:
         code = frame.f_code
         filename = code.co_filename
