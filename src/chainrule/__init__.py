@@ -13,6 +13,9 @@ from chainrule.graph.array import Array, Parameter, State
 from chainrule.graph.edge import Edge, edges
 from chainrule.graph.memory import keep_freed_memory
 from chainrule.graph.mode import no_grad, nonfinite
+from chainrule.inspect.draw import draw
+from chainrule.inspect.explain import explain
+from chainrule.inspect.why import why
 from chainrule.numpy_protocol import array, constant
 
 keep_freed_memory()

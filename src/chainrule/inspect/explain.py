@@ -152,7 +152,7 @@ class _Explainer:
         return [f"  {self.names[node]:<{width}} = {text}" for node, text in rows]
 
     def _with_numbers(self, node: Array) -> str:
-        """``-2.00 + 5.00``: the formula with the values of its inputs; a minus sign after an operator in parentheses."""
+        """``-2.00 + 5.00``: the formula with its inputs' values; a minus after an operator in parentheses."""
         texts = [number(np.asarray(raw(x)).reshape(())[()], self.digits) for x in node.inputs]
         notation = str(getattr(node.gate, "notation", ""))
         for i, text in enumerate(texts):

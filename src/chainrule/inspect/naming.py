@@ -48,13 +48,13 @@ class Names:
         self._give(x, stem, first=f"{stem}_1")
 
     def __getitem__(self, x: Any) -> str:
-        """The name of an array of the circuit, or of an ndarray that flows into it; a plain number stands for itself."""
+        """The name of an array of the circuit or of an ndarray that flows in; a plain number stands for itself."""
         if id(x) in self._names:
             return self._names[id(x)]
         value = raw(x)
         if np.ndim(value) == 0:
             return f"{value.item() if hasattr(value, 'item') else value:.6g}"
-        self._generate(x, "constant")
+        self._generate(x, "data")
         return self._names[id(x)]
 
     def unused(self, *wishes: str) -> str:

@@ -58,7 +58,7 @@ class Symbol:
         return np.asarray(self.value).dtype
 
     @property
-    def T(self) -> Symbol:
+    def T(self) -> Symbol:  # noqa: N802
         return Symbol(np.transpose(self.value), f"{self.within(ATOM)}.T")
 
     def __len__(self) -> int:

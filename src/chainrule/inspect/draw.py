@@ -1,0 +1,326 @@
+"""``cr.draw``: the circuit as in the course notes, activations above the wires, gradients below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.array import Array, Parameter, circuit, raw
+from chainrule.graph.edge import Edge, edges, outgoing
+from chainrule.inspect.folding import Fold, folds
+from chainrule.inspect.formula import forward_text, local_symbol
+from chainrule.inspect.layout import Box, Port, Wire, arrange
+from chainrule.inspect.naming import Names, elements, number, summary
+from chainrule.inspect.patterns import pattern, sign
+from chainrule.inspect.svg import LINE, page, render, size_of, text_width
+
+DASH = "–"
+"""Stands for a gradient that is not computed yet, which is not zero."""
+BETWEEN_PORTS = 36.0
+BETWEEN_OUTPUTS = 58.0
+RADIUS = 22.0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A circuit as ``svg`` text; notebooks show it, ``save`` writes it."""
+
+    svg: str
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x: auto">{self.svg}</div>'
+
+    def save(self, file: str | Path) -> None:
+        """Write an .svg file, or an .html page that needs nothing else. Raises ValueError for other endings."""
+        path = Path(file)
+        if path.suffix.lower() not in (".svg", ".html"):
+            raise ValueError(f"a drawing is written as .svg or .html, not {path.name!r}")
+        path.write_text(self.svg if path.suffix.lower() == ".svg" else page(self.svg), encoding="utf-8")
+
+
+def draw(
+    output: Array,
+    file: str | Path | None = None,
+    *,
+    unfold: bool | str | Iterable[str] = False,
+    limit: int = 150,
+    digits: int = 2,
+) -> Drawing:
+    """Draw the circuit behind ``output``, from left to right.
+
+    Activations stand above the wires, gradients below (a dash where there is none yet), and at each input of a gate
+    the local gradient by which the upstream gradient is multiplied. Each argument has a wire of its own. Where a value
+    branches out, each wire shows its part of the gradient. Constants are muted. Tooltips have the full values and the
+    user's line.
+
+    Args:
+        output: the array to draw the circuit of.
+        file: where to write it, too: ``.svg`` or ``.html``.
+        unfold: layers of a net are drawn as one box each; True opens all, a label (or several) opens that one.
+        limit: how many gates to draw at most, the ones nearest to the output; the drawing says what it left out.
+        digits: how many decimals numbers have.
+
+    Raises TypeError if ``output`` is not an Array, ValueError for an unknown layer, file type or limit.
+
+    >>> import chainrule as cr
+    >>> x = cr.array(3.0, name="x")
+    >>> cr.draw(x * x).svg[:4]
+    '<svg'
+    """
+    if not isinstance(output, Array):
+        raise TypeError(f"draw needs an Array, the output of a circuit, not {type(output).__name__}")
+    if limit < 1:
+        raise ValueError(f"limit is how many gates to draw, at least 1, not {limit}")
+    drawing = Drawing(_Plan(output, unfold, limit, digits).svg())
+    if file is not None:
+        drawing.save(file)
+    return drawing
+
+
+class _Plan:
+    """One drawing in the making: which boxes and wires there are, and what is written on them."""
+
+    def __init__(self, output: Array, unfold: bool | str | Iterable[str], limit: int, digits: int) -> None:
+        self.output, self.digits = output, digits
+        nodes = circuit(output)
+        self.names = Names(nodes)
+        gates = [node for node in nodes if node.inputs]
+        self.total, self.left_out = len(gates), max(len(gates) - limit, 0)
+        self.drawn = set(gates[-limit:])
+        self.folds = {node: fold for node, fold in folds(nodes, unfold).items() if node in self.drawn}
+        self.out = outgoing(nodes)
+        self.boxes: dict[Any, Box] = {}  # by Array, Fold, id of an ndarray, or (gate, argument) of a number
+        self.ports: dict[Array, int] = {}  # the output port of each array
+        self.wires: list[Wire] = []
+        for node in nodes:
+            if node in self.drawn:
+                self._add_gate(node)
+        if output not in self.drawn:
+            self._add_leaf(output)
+
+    # ---- boxes
+
+    def _add_gate(self, node: Array) -> None:
+        fold = self.folds.get(node)
+        for edge in edges(node):
+            self._source(edge, fold)
+        if fold is None:
+            box = Box(self.names[node], "gate", [_sign(node.gate)], title=self._tooltip(node))
+            box.data = {"gate": node.gate.title, **self._place(node)}
+            box.inputs = [Port(y) for y in _spaced(len(node.inputs), BETWEEN_PORTS)]
+            box.outputs = [self._output(node)]
+            self.boxes[node] = box
+        elif fold not in self.boxes:
+            self.boxes[fold] = self._layer(fold)
+        box = self.boxes[node if fold is None else fold]
+        self.ports.setdefault(node, 0)
+        for edge in edges(node):
+            source = self._box_of(edge)
+            if source is not None and source is not box:
+                self._connect(edge, source, box)
+
+    def _layer(self, fold: Fold) -> Box:
+        inside = set(fold.gates)
+        leaving = [z for z in fold.gates if z is self.output or any(e.node not in inside for e in self.out[z])]
+        parameters = [x for gate in fold.gates for x in gate.inputs if isinstance(x, Parameter)]
+        lines = [("cr-name cr-title", fold.label)]
+        for p in dict.fromkeys(parameters):
+            name = self.names[p].removeprefix(f"{fold.label}.")
+            lines.append(("cr-name", f"{name} {_shape(p.shape)}"))
+            grad = getattr(p, "_grad", None)
+            lines += [("cr-missing", DASH)] if grad is None else self._texts(grad, "", "cr-part", shaped=False)
+        made_by = ", ".join(gate.gate.title for gate in fold.gates)
+        box = Box(fold.label, "layer", lines, title=f"{fold.label}: {made_by}")
+        box.title += "".join(f"\n\n{self._tooltip(p)}" for p in dict.fromkeys(parameters))
+        box.data = {"gates": str(len(fold.gates))}
+        box.outputs = [self._output(z) for z in leaving]
+        for port, y in zip(box.outputs, _spaced(len(leaving), BETWEEN_OUTPUTS), strict=True):
+            port.y = y
+        self.ports.update({z: i for i, z in enumerate(leaving)})
+        return box
+
+    def _source(self, edge: Edge, fold: Fold | None) -> None:
+        """The box of what flows in along an edge, if it is a leaf that has none yet."""
+        x = edge.input
+        if isinstance(x, Array):
+            if x not in self.boxes and x not in self.drawn and not (fold and self._belongs_to(x, fold)):
+                self._add_leaf(x)
+        elif np.ndim(x) and id(x) not in self.boxes:
+            box = Box(self.names[x], "constant", [("cr-name", self.names[x])], late=True, title=_full(x))
+            box.outputs = [Port(above=self._texts(x, "", "cr-value"))]
+            self.boxes[id(x)] = box
+        elif not np.ndim(x) and fold is None:
+            text = self.names[x]
+            box = Box(
+                f"{self.names[edge.node]}.{edge.argument}",
+                "constant",
+                [("cr-name", text)],
+                late=True,
+                title=f"constant {text}",
+            )
+            box.outputs = [Port()]
+            self.boxes[edge.node, edge.index] = box
+
+    def _belongs_to(self, x: Array, fold: Fold) -> bool:
+        """Whether a parameter or constant is used in that layer only, and so is part of its box."""
+        return (isinstance(x, Parameter) or not x.live) and all(
+            self.folds.get(edge.node) is fold for edge in self.out[x]
+        )
+
+    def _add_leaf(self, x: Array) -> None:
+        missing = x.gate is not None and bool(x.inputs)
+        kind = "more" if missing else "leaf" if x.live else "constant"
+        label = f"… {self.names[x]}" if missing else self.names[x]
+        late = not x.live or isinstance(x, Parameter) or missing
+        box = Box(self.names[x], kind, [("cr-name", label)], late=late, title=self._tooltip(x), data=self._place(x))
+        box.outputs = [self._output(x, named=False)]
+        self.boxes[x] = box
+        self.ports[x] = 0
+
+    def _box_of(self, edge: Edge) -> Box | None:
+        x = edge.input
+        if isinstance(x, Array):
+            fold = self.folds.get(x)
+            return self.boxes.get(x if fold is None else fold)
+        return self.boxes.get(id(x)) if np.ndim(x) else self.boxes.get((edge.node, edge.index))
+
+    def _connect(self, edge: Edge, source: Box, target: Box) -> None:
+        x, index = edge.input, edge.index
+        if target.kind == "layer":
+            index = len(target.inputs)
+            target.inputs.append(Port())
+            for port, y in zip(target.inputs, _spaced(index + 1, BETWEEN_PORTS), strict=True):
+                port.y = y
+        port = target.inputs[index]
+        if edge.live:
+            if target.kind == "gate":
+                port.above = self._local(edge)
+            if sum(e.live for e in self.out[x]) > 1:
+                part = edge.contribution
+                port.below = [("cr-missing", DASH)] if part is None else self._texts(part, "", "cr-part", shaped=False)
+        wire = Wire(source, self.ports.get(x, 0) if isinstance(x, Array) else 0, target, index, edge.live)
+        z, name = self.names[edge.node], self.names[x]
+        wire.data = {"edge": f"{name}->{z}", "argument": edge.argument, "index": str(edge.index)}
+        wire.title = f"{name} into {edge.node.gate.title} as {edge.argument}"
+        if edge.live and edge.diagonal:
+            wire.title += f"\nlocal gradient d{z}/d{name} = {summary(edge.local_gradient, self.digits)}"
+        self.wires.append(wire)
+
+    # ---- texts
+
+    def _output(self, x: Array, *, named: bool = True) -> Port:
+        name = self.names[x] if named and x in self.names.own else ""
+        port = Port(above=self._texts(x._value, name, "cr-value"))
+        if x.live:
+            grad = getattr(x, "_grad", None)
+            port.below = [("cr-missing", DASH)] if grad is None else self._texts(grad, "", "cr-grad", shaped=False)
+        return port
+
+    def _texts(self, value: Any, name: str, style: str, *, shaped: bool = True) -> list[tuple[str, str]]:
+        """One line for a number or a few elements; for arrays mean ± deviation, and above it the shape."""
+        value = np.asarray(raw(value))
+        if value.size and value.size <= 3 and value.ndim < 2:
+            text = elements(value, self.digits)
+            return [(style, f"{name} = {text}" if name else text)]
+        if value.dtype.kind == "f" and value.size and np.isfinite(value).all():
+            mean, deviation = value.mean(dtype=np.float64), value.std(dtype=np.float64)
+            text = f"{number(mean, self.digits)} ± {number(deviation, self.digits)}"
+        elif value.dtype.kind == "f" and value.size:
+            text = f"{int((~np.isfinite(value)).sum())} not finite"
+        else:
+            text = ""
+        kind = "" if value.dtype.kind == "f" else f" {value.dtype}"
+        shape = [("cr-shape", f"{name} {_shape(value.shape)}{kind}".strip())] if shaped else []
+        return ([(style, text)] if text else []) + shape
+
+    def _local(self, edge: Edge) -> list[tuple[str, str]]:
+        if not edge.diagonal:
+            return []
+        if edge.node.size <= 3 and edge.node.ndim < 2:
+            return [("cr-local", f"× {elements(edge.local_gradient, self.digits)}")]
+        symbol = local_symbol(edge, self.names)
+        return [] if symbol is None or len(symbol.text) > 18 else [("cr-local", f"× {symbol.text}")]
+
+    def _tooltip(self, x: Array) -> str:
+        name = self.names[x]
+        text = f" = {forward_text(x, self.names)}" if x.inputs else ""
+        lines = [f"{name}{text}", f"value: {_full(x._value)}"]
+        if x.live:
+            grad = getattr(x, "_grad", None)
+            lines.append("gradient: not computed yet" if grad is None else f"gradient: {_full(grad)}")
+        if x.inputs and pattern(x.gate):
+            lines.append(pattern(x.gate))
+        if x.site is not None:
+            lines.append(f"{x.site}: {x.site.text}")
+        return "\n".join(lines)
+
+    def _place(self, x: Array) -> dict[str, str]:
+        return {} if x.site is None else {"line": str(x.site)}
+
+    # ---- sizes
+
+    def svg(self) -> str:
+        order = [self.boxes[key] for key in self.boxes]
+        for box in order:
+            _measure(box)
+        f = self.names[self.output]
+        layout = arrange(order, self.wires)
+        notes = ["above a wire: activation", f"below: gradient of {f}", "× local gradient", f"{DASH} not computed yet"]
+        if any("±" in text for box in order for port in box.outputs for _, text in port.above):
+            notes.append("arrays: mean ± standard deviation")
+        if self.left_out:
+            notes = [f"{self.left_out} of {self.total} gates left out: cr.draw({f}, limit={self.total}) shows all"]
+        gates = f"{self.total} gate{'s' * (self.total != 1)}"
+        end = (self.boxes[self.folds.get(self.output, self.output)], self.ports[self.output])
+        return render(
+            layout, self.wires, end, f"Circuit of {f}", f"The computation of {f} in {gates}", " · ".join(notes)
+        )
+
+
+def _measure(box: Box) -> None:
+    """The size of the body, and the room that wires and texts need on either side of it."""
+    widest = max(text_width(line, size_of(style)) for style, line in box.lines)
+    if box.kind == "gate" and widest <= 2 * RADIUS - 8 and len(box.inputs) <= 2:
+        box.width = box.height = 2 * RADIUS
+    else:
+        box.width = max(widest + 22, 40.0)
+        box.height = 30.0 if box.kind != "gate" else 2 * RADIUS
+        box.height = max(box.height, 14 + LINE * len(box.lines), BETWEEN_PORTS * len(box.inputs))
+    if len(box.outputs) > 1:
+        box.height = max(box.height, BETWEEN_OUTPUTS * len(box.outputs))
+    box.left = max((_room(port) for port in box.inputs), default=0.0)
+    box.right = max((_room(port) for port in box.outputs), default=0.0)
+    box.up = max([box.height / 2] + [_reach(port.above) - port.y for port in [*box.inputs, *box.outputs]])
+    box.down = max([box.height / 2] + [_reach(port.below) + port.y for port in [*box.inputs, *box.outputs]])
+
+
+def _sign(gate: Any) -> tuple[str, str]:
+    text = sign(gate)
+    return "cr-sign" if len(text) < 3 else "cr-word", text
+
+
+def _room(port: Port) -> float:
+    return 16.0 + max((text_width(text, size_of(style)) for style, text in [*port.above, *port.below]), default=0.0)
+
+
+def _reach(texts: list[tuple[str, str]]) -> float:
+    return 5.0 + sum(size_of(style) + 4.0 for style, _ in texts)
+
+
+def _spaced(count: int, distance: float) -> list[float]:
+    return [(k - (count - 1) / 2) * distance for k in range(count)]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) if shape else "number"
+
+
+def _full(value: Any) -> str:
+    return np.array2string(np.asarray(value), precision=6, threshold=60, edgeitems=3)
