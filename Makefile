@@ -24,7 +24,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/eager.py
 
 docs: $(STAMP)
-	$(BIN)/python -m docs.build
+	$(BIN)/python -m chainrule.numpy_protocol.coverage > docs/numpy.md
 
 # A virtual environment of the project's own, whatever else is active; made again when its needs change.
 $(STAMP): pyproject.toml

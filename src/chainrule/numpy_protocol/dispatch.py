@@ -20,11 +20,23 @@ from chainrule.graph.array import Array, State, raw
 DIFFERENTIABLE: dict[Any, Callable[..., Any]] = {}
 CONSTANT: dict[Any, Callable[..., Any]] = {}
 REFUSED: dict[Any, str] = {}
+REFUSED_MODULES = {
+    "numpy.lib.recfunctions": "Arrays have no named fields: keep one Array for each field",
+    "numpy.strings": "Arrays hold numbers, not text: use .value",
+    "numpy.char": "Arrays hold numbers, not text: use .value",
+    "numpy.polynomial.polynomial": "write the sum out, or use np.polyval",
+}
+"""Modules refused as a whole: importing them to name their functions would take longer than it is worth."""
+UNSEEN: dict[Any, str] = {}
+"""Functions that do not ask their arguments, so that nobody can step in: they see an Array through ``like=`` only."""
 HANDLERS: dict[Any, Callable[..., Any]] = {}
-"""What to call for each function of the three tables."""
+"""What to call for each function of these tables."""
 
 REDUCTIONS: dict[tuple[Any, str], Callable[..., Any]] = {}
 """Ufunc methods that are gates: ``(np.add, "reduce")`` is a sum."""
+
+OUT: dict[Any, int] = {}
+"""At which position an array function takes ``out``."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +47,9 @@ def differentiable(*functions: Any) -> Callable[[F], F]:
     def register(handler: F) -> F:
         for function in functions:
             DIFFERENTIABLE[function] = HANDLERS[function] = handler
+            code = getattr(handler, "__code__", None)
+            if code is not None and "out" in code.co_varnames[: code.co_argcount]:
+                OUT[function] = code.co_varnames.index("out")
         return handler
 
     return register
@@ -54,9 +69,18 @@ def refuse(instead: str, *functions: Any) -> None:
         HANDLERS[function] = _refusal(function, instead)
 
 
+def unseen(reason: str, *functions: Any) -> None:
+    """Functions that never meet an Array in their arguments; with one in ``like=`` they are refused."""
+    for function in functions:
+        UNSEEN[function] = reason
+        HANDLERS[function] = _refusal(function, "leave out like= and use cr.array")
+
+
 def full_name(function: Any) -> str:
     """``np.linalg.svd`` for the function itself."""
-    module = getattr(function, "__module__", None) or "numpy"
+    module = getattr(function, "__module__", None)
+    if module is None:  # some ufuncs do not know where they live
+        module = "numpy" if getattr(np, function.__name__, None) is function else "numpy._core.umath"
     return f"{module}.{function.__name__}".replace("numpy.", "np.", 1)
 
 
@@ -124,7 +148,10 @@ def array_function(self: Array, function: Any, types: Any, args: Any, kwargs: An
     """``Array.__array_function__``: any other NumPy function with an Array among its arguments."""
     handler = HANDLERS.get(function)
     if handler is None:
-        raise TypeError(f"{full_name(function)} has no rule for Arrays: use .value if its result needs no gradient")
+        instead = REFUSED_MODULES.get(function.__module__, "use .value if its result needs no gradient")
+        raise TypeError(f"{full_name(function)} is not differentiable here: {instead}")
+    if len(args) > 2 and _out(function, args) is not None:
+        raise TypeError(f"out= of {full_name(function)} is not supported on Arrays: bind the result to a name instead")
     if not kwargs:
         return handler(*args)
     if kwargs.get("out") is not None:
@@ -136,6 +163,12 @@ def array_function(self: Array, function: Any, types: Any, args: Any, kwargs: An
             option = str(error).rsplit(" ", 1)[-1].strip("'")
             raise TypeError(f"{option}= of {full_name(function)} is not supported on Arrays") from None
         raise
+
+
+def _out(function: Any, args: tuple[Any, ...]) -> Any:
+    """What was passed for ``out`` by position."""
+    position = OUT.get(function, len(args))
+    return args[position] if position < len(args) else None
 
 
 def _into_state(ufunc: Any, method: str, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: Any) -> State:

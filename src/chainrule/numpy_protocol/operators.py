@@ -14,10 +14,20 @@ from chainrule.gates.shape import Cast
 from chainrule.graph import backward as backward_pass
 from chainrule.graph.apply import apply
 from chainrule.graph.array import Array
-from chainrule.numpy_protocol import indexing, linalg, polynomials, products, reductions, shapes, special, ufuncs
+from chainrule.numpy_protocol import (
+    indexing,
+    linalg,
+    others,
+    polynomials,
+    products,
+    reductions,
+    shapes,
+    special,
+    ufuncs,
+)
 from chainrule.numpy_protocol.dispatch import HANDLERS, array_function, array_ufunc
 
-FAMILIES = (indexing, linalg, polynomials, products, reductions, shapes, special, ufuncs)
+FAMILIES = (indexing, linalg, others, polynomials, products, reductions, shapes, special, ufuncs)
 """The modules that fill the dispatch table; importing them is what registers their functions."""
 
 OPERANDS = (Array, np.ndarray, float, int, np.generic, list, tuple)

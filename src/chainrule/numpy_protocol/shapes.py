@@ -162,7 +162,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
     wanted = shape_of(a) if shape is None else resolve_shape(-1, shape)
     kind = np.result_type(a) if dtype is None else dtype
     filled = np.broadcast_to(fill.astype(kind), wanted)
-    return filled if isinstance(fill, Array) else new_leaf(Array, np.array(filled), False)
+    return filled if isinstance(filled, Array) else new_leaf(Array, np.array(filled), False)
 
 
 @differentiable(np.linspace)
@@ -183,12 +183,6 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
         raise TypeError("np.logspace with an array of bases is not supported on Arrays: use base ** np.linspace(...)")
     powers = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
     return powers if dtype is None else powers.astype(dtype)
-
-
-@differentiable(np.unwrap)
-def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
-    """Whole periods are added, which are constants."""
-    return p + (np.unwrap(p._value, discont, axis, period=period) - p._value)
 
 
 # ---- joining

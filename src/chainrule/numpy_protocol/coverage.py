@@ -1,0 +1,137 @@
+"""The coverage table: what happens to each of NumPy's overridable functions when it meets an Array.
+
+Made from the dispatch table, so it cannot promise what is not there. ``python -m chainrule.numpy_protocol.coverage``
+prints the page of the documentation.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.numpy_protocol.dispatch import CONSTANT, DIFFERENTIABLE, REFUSED, REFUSED_MODULES, UNSEEN, full_name
+
+CLASSES = {
+    "differentiable": "a gate, or a composition of gates",
+    "constant": "computed on the values; the result carries no gradient",
+    "refused": "raises a TypeError that says what to use instead",
+    "not interceptable": "NumPy does not ask an Array what to do",
+}
+
+
+LOADED_ON_REQUEST = ("np.strings.", "np.char.", "np.polynomial.")
+"""NumPy lists the functions of these modules once they have been imported; all of them are refused."""
+
+
+class Entry(NamedTuple):
+    """What happens to one of NumPy's functions; ``kind`` is 'ufunc' or 'array function'."""
+
+    name: str
+    kind: str
+    status: str
+    note: str
+
+
+def classify(function: Any) -> tuple[str, str]:
+    """The class of a function, and for those that do not work what to use instead.
+
+    >>> import numpy as np
+    >>> classify(np.tanh)
+    ('differentiable', '')
+
+    Raises LookupError for a function that is in no class.
+    """
+    public = _public(function)
+    if public in DIFFERENTIABLE:
+        return "differentiable", ""
+    if public in CONSTANT:
+        return "constant", ""
+    if public in REFUSED:
+        return "refused", REFUSED[public]
+    if _module(public) in REFUSED_MODULES:
+        return "refused", REFUSED_MODULES[_module(public)]
+    if public in UNSEEN:
+        return "not interceptable", UNSEEN[public]
+    raise LookupError(f"{full_name(function)} is in no class of the dispatch table")
+
+
+def _module(function: Any) -> str:
+    return getattr(function, "__module__", "numpy")  # some ufuncs have none
+
+
+def _public(function: Any) -> Any:
+    """NumPy lists some functions twice, once for their ``like=``; dispatch hands over the public one."""
+    if isinstance(function, np.ufunc):
+        return function
+    *path, name = full_name(function).split(".")[1:]
+    home: Any = np
+    for part in path:
+        home = getattr(home, part)
+    return getattr(home, name, function)
+
+
+def table() -> list[Entry]:
+    """One entry for each function that NumPy lets an Array override, in alphabetical order."""
+    # Not at the top: numpy.testing takes long to import, and only this table needs it.
+    from numpy.testing.overrides import get_overridable_numpy_array_functions, get_overridable_numpy_ufuncs
+
+    kinds = {
+        "ufunc": get_overridable_numpy_ufuncs(),
+        "array function": get_overridable_numpy_array_functions(),
+    }
+    entries = [Entry(full_name(f), kind, *classify(f)) for kind, functions in kinds.items() for f in functions]
+    return sorted(e for e in entries if not e.name.startswith(LOADED_ON_REQUEST))
+
+
+def counts(entries: list[Entry], kind: str) -> dict[str, int]:
+    """How many functions of a kind are in each class."""
+    return {status: sum(e.status == status and e.kind == kind for e in entries) for status in CLASSES}
+
+
+def page() -> str:
+    """The page of the documentation, in Markdown."""
+    entries = table()
+    lines = [
+        "# NumPy on Arrays",
+        "",
+        f"What happens when a function of NumPy {_version()} meets an `Array`. This page is made from the dispatch "
+        "table by `make docs`; a test keeps it up to date.",
+        "",
+        "| | ufuncs | array functions |",
+        "|---|---:|---:|",
+    ]
+    ufuncs, functions = counts(entries, "ufunc"), counts(entries, "array function")
+    lines += [f"| {status}: {what} | {ufuncs[status]} | {functions[status]} |" for status, what in CLASSES.items()]
+    lines += [f"| all | {sum(ufuncs.values())} | {sum(functions.values())} |", ""]
+    lines += [
+        "Two ways out of the circuit cannot be intercepted as functions: `np.array([a, b])` and `math.exp(a)` ask an "
+        "Array for its plain value. For an Array that carries a gradient that raises; use `cr.array([a, b])` or "
+        "`np.stack`, and `np.exp`. `.value` and `.item()` leave the circuit on purpose. Of the ufuncs' options "
+        "`dtype=` is supported; `where=`, `out=` (but for a `State`) and `casting=` are refused by name, as are "
+        "ufunc methods other than `reduce` and `accumulate` of the common ones and `outer`.",
+        "",
+    ]
+    for kind in ("ufunc", "array function"):
+        for status in CLASSES:
+            lines += _section(kind, status, [e for e in entries if e.kind == kind and e.status == status])
+    return "\n".join(lines)
+
+
+def _version() -> str:
+    return ".".join(np.__version__.split(".")[:2])
+
+
+def _section(kind: str, status: str, entries: list[Entry]) -> list[str]:
+    if not entries:
+        return []
+    heading = [f"## {kind.capitalize()}s: {status}", ""]
+    if not entries[0].note:
+        return [*heading, ", ".join(f"`{name}`" for name in dict.fromkeys(e.name for e in entries)), ""]
+    notes = dict.fromkeys((e.name, e.note) for e in entries)
+    return [*heading, "| function | |", "|---|---|", *(f"| `{name}` | {note} |" for name, note in notes), ""]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
