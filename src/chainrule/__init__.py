@@ -1,6 +1,6 @@
 """chainrule: backpropagation you can see, at native speed."""
 
-from chainrule import nn, optim
+from chainrule import data, nn, optim
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from chainrule.gates.activation import leaky_relu, relu
@@ -17,5 +17,45 @@ from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
 from chainrule.inspect.why import why
 from chainrule.numpy_protocol import array, constant
+
+__all__ = [
+    "Array",
+    "Edge",
+    "Gate",
+    "GradientError",
+    "GradientReport",
+    "Parameter",
+    "State",
+    "array",
+    "check_grads",
+    "constant",
+    "data",
+    "draw",
+    "edges",
+    "erf",
+    "erfc",
+    "explain",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "nn",
+    "no_grad",
+    "nonfinite",
+    "optim",
+    "relu",
+    "scatter_add",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "value_and_grad",
+    "vjp",
+    "why",
+]
 
 keep_freed_memory()
