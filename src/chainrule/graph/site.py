@@ -12,6 +12,7 @@ import os
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -55,15 +56,20 @@ class Site(NamedTuple):
         Read from the bytecode, by following the result on the interpreter's stack from the operator or call that made
         it to the instruction that stores it. Where that is not certain there is no name.
         """
-        instructions = [i for i in dis.get_instructions(self.code) if i.opname not in _TRANSPARENT]
-        # The offset may lie in the caches behind the instruction.
-        at = bisect_right(instructions, self.instruction, key=lambda i: i.offset) - 1
-        if at < 0 or not instructions[at].opname.startswith(_LEAVES_RESULT_ON_TOP):
-            return None
-        return _name_of_top(iter(instructions[at + 1 :]))
+        return _stored_as(self.code, self.instruction)
 
     def __str__(self) -> str:
         return f"{Path(self.file).name}:{self.line}"
+
+
+@lru_cache(maxsize=4096)
+def _stored_as(code: CodeType, instruction: int) -> str | None:
+    instructions = [i for i in dis.get_instructions(code) if i.opname not in _TRANSPARENT]
+    # The offset may lie in the caches behind the instruction.
+    at = bisect_right(instructions, instruction, key=lambda i: i.offset) - 1
+    if at < 0 or not instructions[at].opname.startswith(_LEAVES_RESULT_ON_TOP):
+        return None
+    return _name_of_top(iter(instructions[at + 1 :]))
 
 
 def _name_of_top(following: Iterator[dis.Instruction]) -> str | None:

@@ -276,7 +276,7 @@ class _Plan:
         if any("±" in text for box in order for port in box.outputs for _, text in port.above):
             notes.append("arrays: mean ± standard deviation")
         if self.left_out:
-            notes = [f"{self.left_out} of {self.total} gates left out: cr.draw({f}, limit={self.total}) shows all"]
+            notes[:0] = [f"{self.left_out} of {self.total} gates left out: cr.draw({f}, limit={self.total}) shows all"]
         gates = f"{self.total} gate{'s' * (self.total != 1)}"
         end = (self.boxes[self.folds.get(self.output, self.output)], self.ports[self.output])
         return render(

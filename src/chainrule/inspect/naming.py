@@ -20,23 +20,30 @@ class Names:
         self._names: dict[int, str] = {}
         self._kept: list[Any] = []  # what is named by its identity must stay alive
         self._taken: set[str] = set()
+        self._counters: dict[str, int] = {}
         self.own: set[Array] = set()
         """The arrays whose names are the user's."""
         inner = inside_compositions(nodes)
         owners = parameters_of_layers(nodes)
+        wishes: dict[str, list[Array]] = {}
         for node in nodes:
             name = owners.get(node) or (None if node in inner else node.name)
             if name is not None:
                 self.own.add(node)
-                self._give(node, name, first=name)
+                wishes.setdefault(name, []).append(node)
+        for name, holders in wishes.items():
+            self._give(holders[-1], name, name)  # the newest is what the variable holds now
+        for name, holders in wishes.items():
+            for k, node in enumerate(holders[:-1], 1):
+                self._give(node, name, f"{name}_{k}")
         for node in nodes:
             if node not in self.own:
                 self._generate(node, "constant" if node.gate is None else node.gate.title)
 
     def _give(self, x: Any, stem: str, first: str) -> None:
-        name, k = first, 1
+        name = first
         while name in self._taken:
-            k += 1
+            k = self._counters[stem] = self._counters.get(stem, 0) + 1
             name = f"{stem}_{k}"
         self._taken.add(name)
         self._kept.append(x)
