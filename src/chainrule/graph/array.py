@@ -331,11 +331,6 @@ class State(Array):
         np.copyto(self.own_buffer(), value, casting="same_kind")
         self.touch()
 
-    def adopt(self, value: Any) -> None:
-        """``assign`` without a copy, for a fresh ndarray of the same shape and dtype that nobody else holds."""
-        self._value = value if isinstance(value, np.ndarray) else np.asarray(value)
-        self.number = next_number()
-
     def own_buffer(self) -> NDArray[Any]:
         """The buffer to write into: a new one if somebody else, such as a view of the old value, holds it too."""
         if sys.getrefcount(self._value) > _UNSHARED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,7 +45,7 @@ class SGD:
                 raise TypeError(f"an optimiser updates Parameters, not {type(p).__name__}")
         if len({id(p) for p in self.parameters}) < len(self.parameters):
             raise ValueError("a parameter is listed twice: it would be updated twice a step")
-        if not lr > 0 or not 0 <= momentum < 1 or not l2 >= 0:
+        if not 0 < lr < math.inf or not 0 <= momentum < 1 or not 0 <= l2 < math.inf:
             raise ValueError(f"SGD needs lr > 0, 0 <= momentum < 1 and l2 >= 0, not {lr}, {momentum} and {l2}")
         self._lr = State(float(lr), name="lr")
         self.momentum, self.l2 = float(momentum), float(l2)
@@ -58,8 +59,8 @@ class SGD:
 
     @lr.setter
     def lr(self, lr: float) -> None:
-        if not lr > 0:
-            raise ValueError(f"the step size must be above 0, not {lr}")
+        if not 0 < lr < math.inf:
+            raise ValueError(f"the step size must be above 0 and finite, not {lr}")
         self._lr.assign(lr)
 
     def step(self) -> None:
@@ -69,22 +70,28 @@ class SGD:
         """
         since, lr = self._last_write, self.lr
         for p, v in zip(self.parameters, self.velocity, strict=True):
-            if p._write <= since:
+            if p._write <= since or p._grad is None:  # a gradient may be taken away to hold a parameter still
                 continue
             self._last_write = max(self._last_write, p._write)
-            w, change = self.update(p._value, p._grad, None if v is None else v._value, lr)
-            p.adopt(w)
+            self.update(p.own_buffer(), p._grad, None if v is None else v.own_buffer(), lr)
+            p.touch()
             if v is not None:
-                v.adopt(change)
+                v.touch()
         if self._last_write == since:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
 
-    def update(self, w: Any, gradient: Any, v: Any, lr: Any) -> tuple[Any, Any]:
-        """The new weights and the new velocity."""
+    def update(self, w: Any, gradient: Any, v: Any, lr: Any) -> None:
+        """Write the new velocity into ``v`` and the new weights into ``w``."""
         if self.l2 and len(w.shape) > 1:
             gradient = gradient + self.l2 * w
         if v is None:
-            return w - lr * gradient, None
-        v = self.momentum * v
-        v -= lr * gradient  # v is ours: no need for another array
-        return w + v, v
+            np.subtract(w, lr * gradient, out=w)
+            return
+        np.multiply(v, self.momentum, out=v)
+        np.subtract(v, lr * gradient, out=v)
+        np.add(w, v, out=w)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # Writes are numbered within one process: the number of another says nothing here.
+        self._last_write = max(p.written for p in self.parameters)
