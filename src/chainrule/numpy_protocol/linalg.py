@@ -186,8 +186,6 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 def _matrix_norm(x: Any, axes: tuple[int, ...], keepdims: bool, ord: Any) -> Any:
-    if axes[0] == axes[1]:
-        raise ValueError("a matrix has two different axes")
     if ord == "fro":
         return EuclideanNorm.of(axes, bool(keepdims))(x)
     matrices = np.moveaxis(x, axes, (-2, -1))
