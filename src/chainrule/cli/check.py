@@ -90,6 +90,8 @@ def _imported(target: str) -> Callable[..., Any]:
     module_name, colon, function_name = target.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
         raise Stop(f"give the function as MODULE:FUNCTION, such as mymodel:loss, not {target!r}")
+    if module_name.endswith(".py"):
+        raise Stop(f"write {module_name.removesuffix('.py')}:{function_name}: modules are named without .py")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

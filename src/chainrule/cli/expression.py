@@ -242,9 +242,9 @@ def read_values(texts: Iterable[str]) -> dict[str, NDArray[np.float64]]:
 
 
 def read_numbers(numbers: str, text: str) -> NDArray[np.float64]:
-    """``"1,2.5"`` as a vector, ``"-2"`` as a number (0-d). ``text`` is what messages quote."""
+    """``"1,2.5"`` or ``"1,"`` as a vector, ``"-2"`` as a number (0-d). ``text`` is what messages quote."""
     try:
-        value = np.array([float(number) for number in numbers.split(",")])
+        value = np.array([float(number) for number in numbers.removesuffix(",").split(",")])
     except ValueError as error:
         raise ExpressionError(f"not a number or numbers separated by commas: {text!r}") from error
     if not np.isfinite(value).all():

@@ -1,0 +1,242 @@
+"""``chainrule train``: what it says, what it writes, what it refuses."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+import chainrule as cr
+from chainrule import data, training
+from chainrule.cli import app
+from chainrule.cli.recipes import ActivationName, build
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+def test_digits_are_learned_and_a_folder_is_left(run, tmp_path):
+    result = run("digits", "--epochs", 3, "--seed", 4)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    assert "1438 to learn from, 359 held out" in result.stdout
+    assert "a 2-layer net 64-100-10, relu; 110 neurons, 7510 parameters" in result.stdout
+    assert re.search(
+        r"gradient of the first batch \(16 examples.*\):\n  relative error \S+e-(09|1\d): good", result.stdout
+    )
+    assert len(re.findall(r"^ +[123]/3 +\d\.\d{4} +\d\d\.\d\d% +\d\.\d{4} +\d\d\.\d\d%$", result.stdout, re.M)) == 3
+    folder = tmp_path / "runs" / "digits"
+    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "history.csv", "run.json", "loss.png"}
+    for path in folder.iterdir():
+        assert path.name in result.stdout.partition("written to runs/digits:")[2]
+
+    with (folder / "history.csv").open(newline="") as file:
+        epochs = list(csv.DictReader(file))
+    losses = [float(epoch["train_loss"]) for epoch in epochs]
+    assert len(losses) == 3
+    assert losses[2] < losses[0] / 2 < np.log(10) / 2
+    assert 0.9 < float(epochs[2]["test_accuracy"]) <= 1
+    assert f"test accuracy {float(epochs[2]['test_accuracy']):.2%}" in result.stdout
+    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_saved_model_predicts_what_the_run_reported(run, tmp_path):
+    assert run("digits", "--epochs", 1, "--hidden", 20, "--out", "here").exit_code == 0
+    settings = json.loads((tmp_path / "here" / "run.json").read_text())
+    net = build(tuple(settings["sizes"]), ActivationName(settings["activation"]), np.random.default_rng(99))
+    training.load(net, tmp_path / "here" / "model.safetensors")
+    _, held_out = data.split(*data.digits(), held_out=settings["held_out"], seed=settings["seed"])
+    score = training.evaluate(net, *held_out)
+    assert score == (settings["result"]["test_loss"], settings["result"]["test_accuracy"])
+    assert settings["chainrule"] == "0.1.0"
+    assert settings["gradient_check"]["relative_error"] < 1e-7
+
+
+def test_a_run_repeats_with_its_seed(run, tmp_path):
+    for seed in (1, 1, 2):
+        assert run("moons", "--epochs", 2, "--seed", seed).exit_code == 0
+    first, again, other = (
+        load_file(tmp_path / "runs" / name / "model.safetensors") for name in ("moons", "moons-2", "moons-3")
+    )
+    assert all((first[name] == again[name]).all() for name in first)
+    assert any((first[name] != other[name]).any() for name in first)
+
+
+@pytest.mark.parametrize("activation", list(ActivationName))
+def test_every_activation_but_none_learns_circles(run, activation):
+    result = run("circle", "--activation", activation)
+    assert result.exit_code == 0, result.stderr
+    accuracy = float(re.search(r"test accuracy ([\d.]+)%", result.stdout)[1])
+    linear = activation is ActivationName.NONE
+    assert ("warning: layers 0 and 1" in result.stderr) == linear
+    assert ("equal one linear layer" in result.stderr) == linear
+    assert accuracy < 75 if linear else accuracy >= 95
+
+
+def test_hidden_layers_are_given_in_any_way(run):
+    result = run("circle", "--epochs", 1, "--hidden", "16", "--hidden", "8,4")
+    assert "a 4-layer net 2-16-8-4-2" in result.stdout
+
+
+def test_without_hidden_layers_the_net_is_a_linear_classifier(run):
+    result = run("spiral", "--hidden", "none", "--epochs", 60)
+    assert "a 1-layer net 2-3, linear; 3 neurons, 9 parameters" in result.stdout
+    assert result.stderr == ""
+    assert float(re.search(r"test accuracy ([\d.]+)%", result.stdout)[1]) < 65
+    assert len(re.findall(r"^ +\d+/60 ", result.stdout, re.M)) == 60
+
+
+def test_of_many_epochs_some_are_printed_and_all_are_kept(run, tmp_path):
+    result = run("moons", "--hidden", "2", "--epochs", 205)
+    printed = [int(epoch) for epoch in re.findall(r"^ +(\d+)/205 ", result.stdout, re.M)]
+    assert printed == [*range(4, 205, 4), 205]
+    assert len((tmp_path / "runs/moons/history.csv").read_text().splitlines()) == 206
+
+
+def test_several_seeds_give_a_mean_and_no_files(run, tmp_path):
+    result = run("circle", "--seeds", 3, "--seed", 5, "--epochs", 5)
+    assert result.exit_code == 0
+    accuracies = [float(x) for x in re.findall(r"^seed \d: test accuracy ([\d.]+)%", result.stdout, re.M)]
+    assert re.findall(r"^seed (\d)", result.stdout, re.M) == ["5", "6", "7"]
+    mean = float(re.search(r"mean of 3 seeds: test accuracy ([\d.]+)%", result.stdout)[1])
+    assert mean == pytest.approx(np.mean(accuracies), abs=0.01)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_defaults_reach_97_percent_on_digits(run):
+    """Five seeds, a fifth held out, in each class alike."""
+    begin = time.perf_counter()
+    result = run("digits", "--seeds", 5)
+    assert float(re.search(r"mean of 5 seeds: test accuracy ([\d.]+)%", result.stdout)[1]) >= 97
+    assert (time.perf_counter() - begin) / 5 < 20
+
+
+# ---- what stands there is never overwritten
+
+
+def test_a_second_run_gets_a_folder_of_its_own(run, tmp_path):
+    assert "written to runs/moons:" in run("moons", "--epochs", 1).stdout
+    before = {path.name: path.read_bytes() for path in (tmp_path / "runs/moons").iterdir()}
+    assert "written to runs/moons-2:" in run("moons", "--epochs", 1, "--seed", 1).stdout
+    assert {path.name: path.read_bytes() for path in (tmp_path / "runs/moons").iterdir()} == before
+
+
+def test_a_folder_that_holds_something_is_refused_before_training(run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    result = run("moons", "--out", "mine")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "chainrule: mine is there already: choose another folder, or leave out --out\n"
+
+
+def test_an_empty_folder_and_a_new_path_are_taken(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for out in ("empty", "new/deep"):
+        assert run("moons", "--epochs", 1, "--out", out).exit_code == 0
+        assert (tmp_path / out / "run.json").exists()
+
+
+# ---- what cannot be done
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digitz"], "'digitz' is not one of 'digits', 'spiral', 'circle', 'moons'"),
+        ([], "Missing argument 'DATA'"),
+        (["moons", "--epochs", "0"], "'--epochs'"),
+        (["moons", "--batch", "x"], "'--batch'"),
+        (["moons", "--activation", "swish"], "'--activation'"),
+        (["moons", "--hidden", "10,x"], "--hidden takes whole numbers separated by commas, or none, not '10,x'"),
+        (["moons", "--hidden", "0"], "a hidden layer has 1 to 100,000 neurons, not '0'"),
+        (["moons", "--hidden", ""], "--hidden takes whole numbers"),
+        (["moons", "--lr", "0"], "lr > 0"),
+        (["moons", "--lr", "nan"], "lr > 0"),
+        (["moons", "--momentum", "1"], "momentum < 1"),
+        (["moons", "--l2", "-1"], "l2 >= 0"),
+        (["moons", "--seeds", "2", "--out", "x"], "leave out --out, or --seeds"),
+        (["moons", "--wrong"], "No such option: --wrong"),
+        (["moons", "spiral"], "spiral"),
+        (["moons", "--out", "/proc/nowhere/x"], "/proc/nowhere"),
+    ],
+)
+def test_wrong_input_gets_one_line_and_status_2(run, tmp_path, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.fullmatch(r"chainrule: .*\n", result.stderr)
+    assert message in result.stderr
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_run_that_diverges_says_where_and_leaves_nothing(run, tmp_path):
+    result = run("moons", "--lr", "1e20")
+    assert result.exit_code == 1
+    assert re.fullmatch(r"chainrule: the loss became \w+ in epoch \d+, step \d+: .*\n", result.stderr)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_wrong_gradient_stops_the_run(run, monkeypatch):
+    class Faulty(cr.Gate):
+        def forward(self, x):
+            return np.tanh(x)
+
+        def backward(self, dz):
+            return [dz]
+
+    class Layer(cr.nn.Module):
+        def forward(self, x):
+            return Faulty()(x)
+
+    monkeypatch.setattr(cr.nn, "Tanh", Layer)
+    result = run("moons", "--activation", "tanh")
+    assert result.exit_code == 1
+    assert re.fullmatch(r"chainrule: the gradient of the first batch is wrong: .*\n", result.stderr)
+    assert "epoch" not in result.stdout
+
+
+def test_without_scikit_learn_there_are_no_digits(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    result = run("digits")
+    assert result.exit_code == 2
+    assert "pip install 'chainrule[data]'" in result.stderr
+
+
+def test_without_matplotlib_only_the_picture_is_missing(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = run("moons", "--epochs", 1)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: no loss.png: ")
+    assert "pip install 'chainrule[plot]'" in result.stderr
+    assert {p.name for p in (tmp_path / "runs/moons").iterdir()} == {"model.safetensors", "history.csv", "run.json"}
+
+
+def test_control_c_ends_a_run_cleanly(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "chainrule", "train", "moons", "--epochs", "1000000"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.lstrip().startswith("epoch"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert complaint == "chainrule: interrupted\n"
+    assert list((tmp_path / "runs").iterdir()) == []
