@@ -61,6 +61,10 @@ class Symbol:
     def T(self) -> Symbol:  # noqa: N802
         return Symbol(np.transpose(self.value), f"{self.within(ATOM)}.T")
 
+    @property
+    def mT(self) -> Symbol:  # noqa: N802
+        return Symbol(np.swapaxes(self.value, -1, -2), f"{self.within(ATOM)}.{'T' if self.ndim == 2 else 'mT'}")
+
     def __len__(self) -> int:
         return len(self.value)
 
@@ -97,6 +101,8 @@ class Symbol:
         name = function.__name__
         if name == "where" and len(args) == 3:
             return _where(*args)
+        if name == "dot" and len(args) == 2:
+            return _OPERATORS[np.matmul](*args)
         if name in ("ones_like", "zeros_like"):
             return _literal(function(self.value), 1.0 if name == "ones_like" else 0.0)
         if name in ("broadcast_to", "reshape", "expand_dims", "squeeze"):
@@ -187,7 +193,8 @@ def _multiply(x: Any, y: Any) -> Symbol:
         return _literal(value, a.number * b.number)
     for factor, other in ((a, b), (b, a)):
         if factor.number == 1:
-            return _indicator(other, value) if other.dtype == bool else _same(other, value)
+            truth = other.dtype == bool or other.level in (COMPARISON, BITWISE)
+            return _indicator(other, value) if truth else _same(other, value)
         if factor.number == -1:
             return _minus(other, value)
     if a.negated is not None and b.number is not None:
