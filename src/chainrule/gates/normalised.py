@@ -32,7 +32,7 @@ class Softmax(Primitive):
 
     def forward(self, x: Any) -> Any:
         z = np.exp(lowered(x, self.axis))
-        return z / reduced(np.add, z, self.axis, True)
+        return z / summed(z, every_axis(z, self.axis))
 
     def dx(self, dz: Any, z: Any) -> Any:
         weighted = dz * z
@@ -47,7 +47,7 @@ class LogSoftmax(Primitive):
 
     def forward(self, x: Any) -> Any:
         z = lowered(x, self.axis)
-        return z - np.log(reduced(np.add, np.exp(z), self.axis, True)) if z.size else z
+        return z - np.log(summed(np.exp(z), every_axis(z, self.axis))) if z.size else z
 
     def dx(self, dz: Any, z: Any) -> Any:
         return dz - np.exp(z) * summed(dz, every_axis(z, self.axis))

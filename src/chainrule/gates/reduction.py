@@ -212,17 +212,18 @@ def normal_axes(axis: Any, ndim: int) -> Axes:
     return tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
 
 
-def few_columns(x: Any, axis: Axes) -> bool:
+def few_columns(ufunc: Any, x: Any, axis: Axes) -> bool:
     """Whether to reduce rows so short that NumPy's loop over rows costs more than a transposed copy.
 
-    Below 8 columns NumPy adds from left to right, so the order, and every bit of a sum, stays the same.
+    Below 8 columns NumPy adds from left to right, so the order, and every bit of a sum, stays the same; a maximum does
+    not depend on the order.
     """
-    return axis == (1,) and x.ndim == 2 and x.shape[1] < 8
+    return axis == (1,) and x.ndim == 2 and x.shape[1] < (8 if ufunc is np.add else 64)
 
 
 def reduced(ufunc: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     """``ufunc.reduce``, by way of a transposed copy where that is faster."""
-    if few_columns(x, axis):
+    if few_columns(ufunc, x, axis):
         z = ufunc.reduce(x.T.copy(), axis=0)
         return z[:, None] if keepdims else z
     return ufunc.reduce(x, axis=axis, keepdims=keepdims)
