@@ -134,9 +134,10 @@ def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[...
         if cls.variadic:
             return "inputs" if on_arrays else "[raw(x) for x in inputs]"
         position = cls.arguments.index(parameter)
-        return f"inputs[{position}]" if on_arrays else f"raw(inputs[{position}])"
+        operand = f"inputs[{position}]"
+        return operand if on_arrays else f"({operand}._value if isinstance({operand}, Array) else {operand})"
 
     read = ", ".join(source(parameter) for parameter in cls.needs[name])
     variadic = ", i" if cls.variadic else ""
-    namespace = {"rule": rule, "raw": raw}
+    namespace = {"rule": rule, "raw": raw, "Array": Array}
     return eval(f"lambda gate, node, dz, inputs{variadic}: rule(gate, {read})", namespace)  # type: ignore[no-any-return]  # noqa: S307

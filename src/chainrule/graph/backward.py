@@ -38,7 +38,7 @@ FREED = _Freed()
 def flow(
     output: Array, upstream: Any, wanted: Callable[[Array], bool] | None = None, *, free: bool = False
 ) -> Iterator[tuple[Array, Any]]:
-    """Yield every array behind ``output`` with its complete gradient, newest first.
+    """Yield every array behind ``output`` with its complete gradient: results newest first, then the leaves.
 
     ``upstream`` is dL/d(output). If it is an ndarray the rules run on ndarrays; if it is an Array they run on Arrays
     and the gradients are differentiable themselves. ``wanted`` limits the walk to arrays for which it holds; ``free``
@@ -46,21 +46,25 @@ def flow(
     """
     stop_at_nonfinite = MODE.get().stop_at_nonfinite
     recorded = isinstance(upstream, Array)
-    gathered: dict[Array, Any] = {output: upstream}  # the sum so far of what came back to each array
-    frontier = [(-output.number, output)]
+    # The sum so far of what came back: to results, which wait on the frontier for their turn, and to leaves.
+    results: dict[Array, Any] = {}
+    leaves: dict[Array, Any] = {}
+    frontier: list[tuple[int, Array]] = []
+    if output.gate is None:
+        leaves[output] = upstream
+    else:
+        results[output] = upstream
+        frontier.append((-output.number, output))
     while frontier:
         node = heappop(frontier)[1]
-        dz = gathered.pop(node)
+        dz = results.pop(node)
         yield node, dz
-        gate = node.gate
-        if gate is None:
-            continue
+        gate, inputs = node.gate, node.inputs
         if gate is FREED:
             raise GraphError(
                 f"the circuit behind {node.label()} was freed by backward(keep=False): run the forward pass again, "
                 "or keep it (keep=True, the default)"
             )
-        inputs = node.inputs
         rules = gate.rules(node, recorded)
         for i, x in enumerate(inputs):
             if not isinstance(x, Array) or not x.live or (wanted is not None and not wanted(x)):
@@ -75,15 +79,21 @@ def flow(
                 dx = fit(dx, node, i)
             if stop_at_nonfinite:
                 _check_finite(node, i, dx)
-            if x in gathered:
-                gathered[x] = gathered[x] + dx  # a branch: the gradients that come back add
-                continue
-            if x.gate is None and not recorded and (dx is dz or dx.base is not None or not gate.hands_over):
-                dx = np.array(dx)  # a leaf owns its gradient: clipping one in place must not change another
-            gathered[x] = dx
-            heappush(frontier, (-x.number, x))
+            if x.gate is not None:
+                if x in results:
+                    results[x] = results[x] + dx  # a branch: the gradients that come back add
+                else:
+                    results[x] = dx
+                    heappush(frontier, (-x.number, x))
+            elif x in leaves:
+                leaves[x] = leaves[x] + dx
+            elif recorded or (dx is not dz and dx.base is None and gate.hands_over):
+                leaves[x] = dx
+            else:
+                leaves[x] = np.array(dx)  # a leaf owns its gradient: clipping one in place must not change another
         if free:
             node.inputs, node.gate, node._cache = (), FREED, None
+    yield from leaves.items()
 
 
 def fit(dx: Any, node: Array, i: int) -> Any:

@@ -46,7 +46,10 @@ def _count(a: Any, axis: Axes, where: Any) -> Any:
 @differentiable(np.sum)
 def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
         where: Any = _GIVEN) -> Any:  # fmt: skip
-    total = Sum.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(_masked(_cast(a, dtype), where, 0))
+    gate = Sum.of(normal_axes(axis, ndim_of(a)), bool(keepdims))
+    if dtype is None and where is _GIVEN and initial is _GIVEN:
+        return gate(a)
+    total = gate(_masked(_cast(a, dtype), where, 0))
     return total + _start(initial, total.dtype) if given(initial) else total
 
 
@@ -97,10 +100,10 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> An
 @differentiable(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
          where: Any = _GIVEN) -> Any:  # fmt: skip
-    if a.dtype.kind in "iub" and dtype is None:
+    if dtype is None and a.dtype.kind in "iub":
         dtype = np.float64
     a, axes = _cast(a, dtype), normal_axes(axis, ndim_of(a))
-    if (not given(where) or where is True) and _count(a, axes, where):
+    if (where is _GIVEN and a.size) or (not given(where) or where is True) and _count(a, axes, where):
         return Mean.of(axes, bool(keepdims))(a)
     total = sum(a, axes, keepdims=keepdims, where=where)
     n = _count(a, axes, where)  # of nothing: 0 / 0 is NaN with a warning, as in NumPy

@@ -85,11 +85,11 @@ class SGD:
         if self.l2 and len(w.shape) > 1:
             gradient = gradient + self.l2 * w
         if v is None:
-            np.subtract(w, lr * gradient, out=w)
+            np.subtract(w, lr * gradient, w)
             return
-        np.multiply(v, self.momentum, out=v)
-        np.subtract(v, lr * gradient, out=v)
-        np.add(w, v, out=w)
+        np.multiply(v, self.momentum, v)  # the last operand of a ufunc is where its result goes
+        np.subtract(v, lr * gradient, v)
+        np.add(w, v, w)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
