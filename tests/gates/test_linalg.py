@@ -217,6 +217,17 @@ def test_vectors_of_equal_values_have_no_derivative(function):
         cr.grad(function)(np.eye(3))
 
 
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_equal_values_are_recognised_in_any_basis(n):
+    q, p = L.qr(draw(n, n))[0], L.qr(draw(n, n, seed=1))[0]
+    values = np.arange(1.0, n + 1.0)
+    values[1] = 1.0
+    with pytest.raises(L.LinAlgError, match="no derivative"):
+        cr.grad(lambda a: np.sum(L.eigh(a)[1] ** 3))((q * values) @ q.T)
+    with pytest.raises(L.LinAlgError, match="no derivative"):
+        cr.grad(lambda a: np.sum(L.svd(a)[2] ** 3))((q * values) @ p.T)
+
+
 def test_singular_vectors_of_zero_have_no_derivative():
     a = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     with pytest.raises(L.LinAlgError, match="no derivative"):
@@ -294,5 +305,7 @@ def test_errors_name_the_gate_and_its_operands():
         L.cholesky(cr.array(-np.eye(2)))
     with pytest.raises(ValueError, match="UPLO"):
         L.eigh(cr.array(np.eye(2)), "X")
+    with pytest.raises(L.LinAlgError, match="lstsq needs a matrix"):
+        L.lstsq(cr.array(np.ones((2, 2, 2))), np.ones(2))
     with pytest.raises(ValueError, match="ind must be positive"):
         L.tensorinv(cr.array(np.eye(2)), 0)

@@ -64,6 +64,8 @@ def _only_general(hermitian: bool, name: str) -> None:
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
     """``(x, residuals, rank, singular values)``, by the pseudo-inverse; the rank is a constant."""
     a, b = floating(a), floating(b)
+    if a.ndim != 2 or b.ndim not in (1, 2):
+        raise np.linalg.LinAlgError(f"lstsq needs a matrix and one or more vectors, not {a.shape} and {b.shape}")
     m, n = a.shape
     cutoff = np.finfo(a.dtype).eps * max(m, n) if rcond is None else rcond if rcond >= 0 else np.finfo(a.dtype).eps
     x = matmul(pinv(a, cutoff), b)
