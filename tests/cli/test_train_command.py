@@ -123,6 +123,16 @@ def test_the_defaults_reach_97_percent_on_digits(run):
     assert (time.perf_counter() - begin) / 5 < 20
 
 
+def test_the_gradient_is_checked_on_fewer_examples_where_kinks_hide_it(run):
+    """Biases begin at 0, so the spiral's points at the origin stand on the kink of every ReLU."""
+    result = run("spiral", "--seed", "3", "--batch", "240", "--epochs", 1)
+    found = re.search(
+        r"first batch \((\d+) of its 240 examples, fewer kinks; .*\n  relative error (\S+): good", result.stdout
+    )
+    assert int(found[1]) < 240
+    assert 0 < float(found[2]) < 1e-7
+
+
 # ---- what stands there is never overwritten
 
 
@@ -143,6 +153,7 @@ def test_a_folder_that_holds_something_is_refused_before_training(run, tmp_path)
 
 def test_an_empty_folder_and_a_new_path_are_taken(run, tmp_path):
     (tmp_path / "empty").mkdir()
+    assert run("moons", "--lr", "1e20", "--out", "empty").exit_code == 1
     for out in ("empty", "new/deep"):
         assert run("moons", "--epochs", 1, "--out", out).exit_code == 0
         assert (tmp_path / out / "run.json").exists()

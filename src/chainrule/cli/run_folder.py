@@ -33,14 +33,15 @@ class RunFolder:
     def claim(wanted: Path | None, usual: Path) -> Iterator[RunFolder]:
         """Make the folder ``wanted``, or else ``usual`` or the first of ``usual-2``, ``usual-3``, ... that is free.
 
-        Before training, so that nobody waits for a result that cannot be written. If nothing has been written when the
-        block ends, the folder goes away again.
+        Before training, so that nobody waits for a result that cannot be written. A folder made here goes away again
+        if nothing has been written to it when the block ends.
         """
+        was_there = wanted is not None and wanted.exists()
         folder = RunFolder(_made(wanted) if wanted is not None else _first_free(usual))
         try:
             yield folder
         finally:
-            if not any(folder.path.iterdir()):
+            if not was_there and not any(folder.path.iterdir()):
                 folder.path.rmdir()
 
     def write(self, model: nn.Module, history: training.History, title: str, settings: dict[str, Any]) -> None:
