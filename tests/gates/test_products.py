@@ -36,6 +36,12 @@ def test_lists_are_operands():
     np.testing.assert_allclose(np.inner([1.0, 2.0], w).value, np.inner([1.0, 2.0], w.value))
 
 
+def test_every_pair_compared_is_a_constant():
+    x = cr.array(draw(3))
+    assert not np.less.outer(x, x).live
+    np.testing.assert_array_equal(np.less.outer(x, x).value, np.less.outer(x.value, x.value))
+
+
 def test_products_of_nothing():
     assert cr.grad(lambda x: np.sum(x @ np.zeros((0, 2))))(np.zeros((3, 0))).shape == (3, 0)
     np.testing.assert_array_equal(cr.grad(lambda x: np.sum(np.kron(x, np.zeros(0))))(np.ones(2)), [0.0, 0.0])
@@ -52,7 +58,7 @@ def test_products_of_nothing():
         (lambda x: np.linalg.multi_dot([x, np.ones((1, 3, 2)), x]), np.linalg.LinAlgError, "needs matrices"),
         (lambda x: np.linalg.matrix_power(x, 2), np.linalg.LinAlgError, "square"),
         (lambda x: np.cross(x[:, :2], x[:, 1:]), ValueError, "three elements"),
-        (lambda x: np.gcd.outer(x, x), TypeError, "np.gcd.outer has no rule"),
+        (lambda x: np.nextafter.outer(x, x), TypeError, "np.nextafter.outer has no rule"),
     ],
 )
 def test_errors(function, error, message):

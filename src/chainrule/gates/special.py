@@ -58,6 +58,10 @@ class Sinc(Elementwise):
 
     order: int
 
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return "sinc" + "'" * self.order
+
     def forward(self, x: Any) -> Any:
         t = x * math.pi
         far = np.abs(t) > 1.0 + self.order
@@ -89,6 +93,10 @@ class BesselI0(Elementwise):
     """
 
     order: int
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return "i0" + "'" * self.order
 
     def forward(self, x: Any) -> Any:
         if self.order == 0:

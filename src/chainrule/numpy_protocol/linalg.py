@@ -67,9 +67,12 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     if a.ndim != 2 or b.ndim not in (1, 2):
         raise np.linalg.LinAlgError(f"lstsq needs a matrix and one or more vectors, not {a.shape} and {b.shape}")
     m, n = a.shape
-    cutoff = np.finfo(a.dtype).eps * max(m, n) if rcond is None else rcond if rcond >= 0 else np.finfo(a.dtype).eps
+    eps = float(np.finfo(a.dtype).eps)
+    cutoff = eps * max(m, n) if rcond is None else rcond
+    if cutoff < 0:  # NumPy's way of asking for the machine's precision
+        cutoff = eps
     x = matmul(pinv(a, cutoff), b)
-    rank = int(np.linalg.matrix_rank(raw(a), rtol=float(cutoff)))
+    rank = int(np.linalg.matrix_rank(raw(a), rtol=cutoff))
     residuals = np.sum(np.square(b - matmul(a, x)), axis=0, keepdims=b.ndim == 1)
     return x, residuals if rank == n < m else residuals[:0], rank, svdvals(a)
 
