@@ -77,6 +77,11 @@ class Edge:
         return np.asarray(fit(self._pull(np.asarray(dz, self.node.dtype)), self.node, self.index))
 
     @property
+    def upstream(self) -> NDArray[Any] | None:
+        """dL/dz, what comes back to the gate; None before the backward pass."""
+        return self.node.grad
+
+    @property
     def contribution(self) -> NDArray[Any] | None:
         """What this edge adds to its input's gradient; None before the backward pass."""
         dz = getattr(self.node, "_grad", None)
