@@ -62,6 +62,10 @@ class Sinc(Elementwise):
     def title(self) -> str:  # type: ignore[override]
         return "sinc" + "'" * self.order
 
+    @property
+    def notation(self) -> str:  # type: ignore[override]
+        return f"{self.title}({{0}})"
+
     def forward(self, x: Any) -> Any:
         t = x * math.pi
         far = np.abs(t) > 1.0 + self.order
@@ -97,6 +101,10 @@ class BesselI0(Elementwise):
     @property
     def title(self) -> str:  # type: ignore[override]
         return "i0" + "'" * self.order
+
+    @property
+    def notation(self) -> str:  # type: ignore[override]
+        return f"{self.title}({{0}})"
 
     def forward(self, x: Any) -> Any:
         if self.order == 0:
