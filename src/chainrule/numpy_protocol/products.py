@@ -12,12 +12,8 @@ import numpy as np
 from chainrule.gates.product import einsum as plain_einsum
 from chainrule.gates.product import matmul, operand
 from chainrule.gates.reduction import normal_axes
-from chainrule.numpy_protocol import ufuncs
-from chainrule.numpy_protocol.dispatch import CONSTANT, DIFFERENTIABLE, REDUCTIONS, constant, differentiable
+from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable
 from chainrule.numpy_protocol.shapes import one_axis
-
-UFUNCS = ufuncs
-"""Imported first: ``outer`` below is made for every binary function of the table."""
 
 differentiable(np.linalg.matmul)(matmul)
 
@@ -235,7 +231,7 @@ def _outer(function: Callable[..., Any]) -> Callable[..., Any]:
 REDUCTIONS.update(
     {
         (ufunc, "outer"): _outer(ufunc)
-        for ufunc in {**DIFFERENTIABLE, **CONSTANT}
+        for ufunc in vars(np).values()
         if isinstance(ufunc, np.ufunc) and ufunc.nin == 2 and ufunc.nout == 1 and ufunc.signature is None
     }
 )
