@@ -75,6 +75,9 @@ class Gate:
 
     def _gradients(self, node: Array, dz: Any, recorded: bool) -> list[Any]:
         gate = self._replayed(node) if recorded else self
+        if isinstance(dz, np.ndarray):  # others read the same upstream gradient: dz *= 2 must not reach them
+            dz = dz.view()
+            dz.flags.writeable = False
         try:
             gradients = gate.backward(dz)
         except Exception as error:

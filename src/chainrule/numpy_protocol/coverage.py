@@ -77,7 +77,7 @@ def table() -> list[Entry]:
     # Not at the top: numpy.testing takes long to import, and only this table needs it.
     from numpy.testing.overrides import get_overridable_numpy_array_functions, get_overridable_numpy_ufuncs
 
-    kinds = {
+    kinds: dict[str, set[Any]] = {
         "ufunc": get_overridable_numpy_ufuncs(),
         "array function": get_overridable_numpy_array_functions(),
     }
@@ -96,8 +96,8 @@ def page() -> str:
     lines = [
         "# NumPy on Arrays",
         "",
-        f"What happens when a function of NumPy {_version()} meets an `Array`. This page is made from the dispatch "
-        "table by `make docs`; a test keeps it up to date.",
+        f"What happens when a function of NumPy {_version()} meets an `Array`.",
+        "This page is made from the dispatch table by `make docs`; a test keeps it up to date.",
         "",
         "| | ufuncs | array functions |",
         "|---|---:|---:|",
@@ -106,11 +106,11 @@ def page() -> str:
     lines += [f"| {status}: {what} | {ufuncs[status]} | {functions[status]} |" for status, what in CLASSES.items()]
     lines += [f"| all | {sum(ufuncs.values())} | {sum(functions.values())} |", ""]
     lines += [
-        "Two ways out of the circuit cannot be intercepted as functions: `np.array([a, b])` and `math.exp(a)` ask an "
-        "Array for its plain value. For an Array that carries a gradient that raises; use `cr.array([a, b])` or "
-        "`np.stack`, and `np.exp`. `.value` and `.item()` leave the circuit on purpose. Of the ufuncs' options "
-        "`dtype=` is supported; `where=`, `out=` (but for a `State`) and `casting=` are refused by name, as are "
-        "ufunc methods other than `reduce` and `accumulate` of the common ones and `outer`.",
+        "Two ways out of the circuit cannot be intercepted as functions: `np.array([a, b])` and `math.exp(a)` ask an",
+        "Array for its plain value. For an Array that carries a gradient that raises; use `cr.array([a, b])` or",
+        "`np.stack`, and `np.exp`. `.value` and `.item()` leave the circuit on purpose. Of the ufuncs' options",
+        "`dtype=` is supported; `where=`, `out=` (but for a `State`) and `casting=` are refused by name, as are",
+        "ufunc methods other than `outer`, and `reduce` and `accumulate` of the common ones.",
         "",
     ]
     for kind in ("ufunc", "array function"):

@@ -150,12 +150,12 @@ def array_function(self: Array, function: Any, types: Any, args: Any, kwargs: An
     if handler is None:
         instead = REFUSED_MODULES.get(function.__module__, "use .value if its result needs no gradient")
         raise TypeError(f"{full_name(function)} is not differentiable here: {instead}")
-    if len(args) > 2 and _out(function, args) is not None:
-        raise TypeError(f"out= of {full_name(function)} is not supported on Arrays: bind the result to a name instead")
+    if len(args) > 2 and given_out(function, args) is not None:
+        raise no_out(function)
     if not kwargs:
         return handler(*args)
     if kwargs.get("out") is not None:
-        raise TypeError(f"out= of {full_name(function)} is not supported on Arrays: bind the result to a name instead")
+        raise no_out(function)
     try:
         return handler(*args, **kwargs)
     except TypeError as error:
@@ -165,10 +165,14 @@ def array_function(self: Array, function: Any, types: Any, args: Any, kwargs: An
         raise
 
 
-def _out(function: Any, args: tuple[Any, ...]) -> Any:
+def given_out(function: Any, args: tuple[Any, ...]) -> Any:
     """What was passed for ``out`` by position."""
     position = OUT.get(function, len(args))
     return args[position] if position < len(args) else None
+
+
+def no_out(function: Any) -> TypeError:
+    return TypeError(f"out= of {full_name(function)} is not supported on Arrays: bind the result to a name instead")
 
 
 def _into_state(ufunc: Any, method: str, inputs: tuple[Any, ...], out: tuple[Any, ...], kwargs: Any) -> State:

@@ -14,6 +14,7 @@ from chainrule.gates.shape import Cast
 from chainrule.graph import backward as backward_pass
 from chainrule.graph.apply import apply
 from chainrule.graph.array import Array
+from chainrule.graph.edge import edges
 from chainrule.numpy_protocol import (
     indexing,
     linalg,
@@ -25,7 +26,7 @@ from chainrule.numpy_protocol import (
     special,
     ufuncs,
 )
-from chainrule.numpy_protocol.dispatch import HANDLERS, array_function, array_ufunc
+from chainrule.numpy_protocol.dispatch import HANDLERS, array_function, array_ufunc, given_out, no_out
 
 FAMILIES = (indexing, linalg, others, polynomials, products, reductions, shapes, special, ufuncs)
 """The modules that fill the dispatch table; importing them is what registers their functions."""
@@ -120,6 +121,18 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: function(self, *args, **kwargs)
 
 
+def _as_method(function: Any) -> Callable[..., Any]:
+    """A NumPy function as a method, without NumPy's dispatch; ``out`` is refused as it is there."""
+    handler = HANDLERS[function]
+
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None or (args and given_out(function, (self, *args)) is not None):
+            raise no_out(function)
+        return handler(self, *args, **kwargs)
+
+    return method
+
+
 def _reshape(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
     return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
@@ -156,6 +169,13 @@ def _refused(name: str, instead: str) -> Callable[..., Any]:
     return method
 
 
+def _absent(name: str, instead: str) -> Callable[[Array], Any]:
+    def get(self: Array) -> Any:
+        raise AttributeError(f"Array has no {name}: {instead} (its ndarray is .value)")
+
+    return get
+
+
 def detach(x: Array) -> Array:
     """The same value as a constant: no gradient flows back through it."""
     result: Array = apply(constant.detach, (x,))
@@ -164,7 +184,7 @@ def detach(x: Array) -> Array:
 
 METHODS: dict[str, Callable[..., Any]] = {
     **{
-        name: _method(HANDLERS[function])
+        name: _as_method(function)
         for name, function in {
             "all": np.all, "any": np.any, "argmax": np.argmax, "argmin": np.argmin, "argsort": np.argsort,
             "argpartition": np.argpartition, "choose": np.choose, "conj": np.conjugate, "conjugate": np.conjugate,
@@ -195,6 +215,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 PROPERTIES: dict[str, Callable[[Array], Any]] = {
+    "edges": edges,
     "T": lambda self: shapes.transpose(self),
     "mT": lambda self: shapes.matrix_transpose(self),
     "real": lambda self: self,
@@ -203,7 +224,14 @@ PROPERTIES: dict[str, Callable[[Array], Any]] = {
     "strides": lambda self: self._value.strides,
     "flags": lambda self: self.value.flags,
     "device": lambda self: "cpu",
-}
+    **{
+        name: _absent(name, instead)
+        for name, instead in {
+            "base": "slices of an Array are never views", "ctypes": "use .value.ctypes", "data": "use .value.data",
+            "getfield": "use .value.getfield", "setfield": "write x[index] = v", "to_device": "there is one device",
+        }.items()
+    },
+}  # fmt: skip
 
 
 def install() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-import numpy._core.umath as every_ufunc
 
 from chainrule.gates.indexing import getitem
 from chainrule.gates.selection import clip
@@ -42,6 +42,7 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: int | Sequence[int])
     return a
 
 
+every_ufunc = import_module("numpy._core.umath")  # some ufuncs have no public name
 differentiable(every_ufunc.clip)(clip)
 constant(every_ufunc._ones_like, np.packbits, np.unpackbits)
 

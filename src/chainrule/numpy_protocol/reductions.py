@@ -103,7 +103,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     if dtype is None and a.dtype.kind in "iub":
         dtype = np.float64
     a, axes = _cast(a, dtype), normal_axes(axis, ndim_of(a))
-    if (where is _GIVEN and a.size) or (not given(where) or where is True) and _count(a, axes, where):
+    if (where is _GIVEN and a.size) or ((not given(where) or where is True) and _count(a, axes, where)):
         return Mean.of(axes, bool(keepdims))(a)
     total = sum(a, axes, keepdims=keepdims, where=where)
     n = _count(a, axes, where)  # of nothing: 0 / 0 is NaN with a warning, as in NumPy
