@@ -67,10 +67,12 @@ def flow(
             )
         rules = gate.rules(node, recorded)
         for i, x in enumerate(inputs):
-            if not isinstance(x, Array) or not x.live or (wanted is not None and not wanted(x)):
+            if not isinstance(x, Array):
                 continue
-            if x.number > node.number:
+            if x.number > node.number:  # constants too: the rules of the other inputs may read them
                 check_fresh(node, x)
+            if not x.live or (wanted is not None and not wanted(x)):
+                continue
             dx = rules[i](gate, node, dz, inputs)
             if dx is None:
                 continue
