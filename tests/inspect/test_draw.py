@@ -320,6 +320,16 @@ def test_a_net_is_folded_by_layer_until_asked_to_unfold() -> None:
         cr.draw(loss, unfold="Linear_9")
 
 
+def test_after_a_step_local_gradients_are_left_out() -> None:
+    w, x = cr.Parameter(2.0, name="w"), cr.array(3.0, dtype=np.float32)
+    f = np.tanh(w * x)
+    f.backward()
+    w.assign(7.0)
+    picture = Picture(cr.draw(f))
+    assert len(picture.texts("cr-local")) == 1  # tanh's, whose input is as it was
+    assert len(picture.texts("cr-grad")) == 4
+
+
 def test_a_layer_applied_twice_is_drawn_twice() -> None:
     layer = cr.nn.Linear(2, 2, rng=0)
     x = np.ones((1, 2), np.float32)

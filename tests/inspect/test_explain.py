@@ -189,6 +189,23 @@ def test_a_gradient_that_another_pass_wrote_is_pointed_out() -> None:
     assert "x.grad holds 100.00" in str(cr.explain(f))
 
 
+def test_after_a_step_it_says_what_cannot_be_seen_any_more() -> None:
+    w, x = cr.Parameter(2.0, name="w"), cr.array(3.0, dtype=np.float32)
+    f = np.tanh(w * x) + w
+    f.backward()
+    w.assign(7.0)
+    text = squeezed(cr.explain(f))
+    assert text.count("w was changed after this gate had used it") == 2
+    assert "dtanh_1/dmultiply_1 = 1 - tanh_1 * tanh_1" in text
+    assert "its parts can't be seen any more" in text
+    assert "7.00 * 3.00" not in text
+
+
+def test_a_leaf_alone_is_explained() -> None:
+    x = cr.array(3.0)
+    assert str(cr.explain(x)).startswith("x = 3.00")
+
+
 def test_constants_and_freed_circuits_say_what_they_are() -> None:
     c = cr.constant(2.0) * 3
     assert "c is a constant" in str(cr.explain(c))

@@ -236,6 +236,21 @@ def test_the_gate_where_the_gradient_became_zero_is_named_with_its_line() -> Non
     assert "back to x all gradients are zero" in str(answer)
 
 
+def test_after_a_step_a_dead_relu_is_still_found_and_the_rest_is_said_to_be_gone() -> None:
+    w = cr.Parameter(-1.0, name="w")
+    f = cr.relu(w * np.float32(2.0))
+    f.backward()
+    w.assign(5.0)
+    assert cr.why(w).reason == "dead relu"
+    v = cr.Parameter(0.0, name="v")
+    g = v * v
+    g.backward()
+    v.assign(5.0)
+    answer = cr.why(v)
+    assert answer.reason == "freed"
+    assert "Ask before the step" in str(answer)
+
+
 def test_not_finite() -> None:
     x = cr.array(0.0)
     with np.errstate(all="ignore"):

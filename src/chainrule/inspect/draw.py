@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.graph.array import Array, Parameter, circuit, raw
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.inspect.folding import Fold, folds
-from chainrule.inspect.formula import forward_text, local_symbol
+from chainrule.inspect.formula import changed, forward_text, local_symbol
 from chainrule.inspect.layout import Box, Port, Wire, arrange
 from chainrule.inspect.naming import Names, elements, number, summary
 from chainrule.inspect.patterns import pattern, sign
@@ -199,7 +199,8 @@ class _Plan:
             for port, y in zip(target.inputs, _spaced(index + 1, BETWEEN_PORTS), strict=True):
                 port.y = y
         port = target.inputs[index]
-        if edge.live:
+        seen = edge.live and changed(edge.node) is None
+        if seen:
             if target.kind == "gate":
                 port.above = self._local(edge)
             if sum(e.live for e in self.out[x]) > 1:
@@ -209,7 +210,7 @@ class _Plan:
         z, name = self.names[edge.node], self.names[x]
         wire.data = {"edge": f"{name}->{z}", "argument": edge.argument, "index": str(edge.index)}
         wire.title = f"{name} into {edge.node.gate.title} as {edge.argument}"
-        if edge.live and edge.diagonal:
+        if seen and edge.diagonal:
             wire.title += f"\nlocal gradient d{z}/d{name} = {summary(edge.local_gradient, self.digits)}"
         self.wires.append(wire)
 

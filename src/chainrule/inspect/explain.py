@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.graph.array import Array, circuit, raw
 from chainrule.graph.backward import FREED
 from chainrule.graph.edge import Edge, edges, outgoing
-from chainrule.inspect.formula import forward_text, local_symbol, product_symbol
+from chainrule.inspect.formula import changed, forward_text, local_symbol, product_symbol
 from chainrule.inspect.naming import Names, number, summary
 from chainrule.inspect.patterns import pattern
 from chainrule.inspect.symbols import PRODUCT, SUM, written
@@ -90,7 +90,7 @@ class _Explainer:
         self.total = sum(bool(node.inputs) for node in nodes)
         gates = [node for node in nodes if node.inputs][-limit:]
         shown = set(gates) | {x for gate in gates for x in gate.inputs if isinstance(x, Array)} | {output}
-        self.shown = [node for node in nodes if node in shown]
+        self.shown = sorted((node for node in nodes if node in shown), key=lambda node: bool(node.inputs))
         self.gates = set(gates)
         self.out = {node: [e for e in wires if e.live] for node, wires in outgoing(nodes).items()}
         self.loss = self.names[output] if self._starts_with_one() else self.names.unused("L", "loss")
@@ -143,7 +143,7 @@ class _Explainer:
             value = self.show(node._value)
             if node in self.gates:
                 texts = [forward_text(node, self.names)]
-                if all(np.size(raw(x)) == 1 for x in node.inputs):
+                if all(np.size(raw(x)) == 1 for x in node.inputs) and changed(node) is None:
                     texts.append(self._with_numbers(node))
                 rows.append((node, " = ".join([*texts, value])))
             else:
@@ -163,6 +163,8 @@ class _Explainer:
     def _kind(self, node: Array) -> str:
         if not node.live:
             return " (constant)" if node.gate is None else f" (constant, made by {node.gate.title})"
+        if node.gate is FREED:
+            return " (its circuit was freed)"
         return "" if node.gate is None else " (computed by a gate that is left out)"
 
     def _backward(self, node: Array) -> list[str]:
@@ -175,15 +177,19 @@ class _Explainer:
                 "",
                 *([f"{heading}: {way}"] if len(heading) + len(way) < WIDTH else [f"{heading}:", f"    {way}"]),
             ]
-            lines += [f"    {row}" for row in self.rows[node]]
+            lines += [f"    {row}" for row in self.rows.get(node) or [self._changed(node)]]
         return lines
+
+    def _changed(self, node: Array) -> str:
+        x = changed(node)
+        return f"{self.names[x]} was changed after this gate had used it, so its local gradients can't be seen any more"
 
     def _rows(self) -> dict[Array, list[str]]:
         """The edges of each gate, newest gate first: in two columns if all of them fit the width of a page."""
         table = {
             node: [(self._local(edge), self._chain(edge)) for edge in edges(node) if edge.live]
             for node in reversed(self.shown)
-            if node in self.gates
+            if node in self.gates and changed(node) is None
         }
         columns = {
             node: (_aligned([local for local, _ in rows]), _aligned([chain for _, chain in rows]))
@@ -241,8 +247,11 @@ class _Explainer:
     def _branch(self, node: Array) -> list[str]:
         wires = sorted(self.out[node], key=lambda edge: (-edge.node.number, edge.index))
         lines = ["", f"  {self.names[node]} branches out into {len(wires)} edges: its gradients add"]
-        parts = [edge.contribution for edge in wires[:8]]
         total = self.gradient_of(node)
+        if any(changed(edge.node) is not None for edge in wires):
+            held = NOT_COMPUTED if node.grad is None else self.show(node.grad)
+            return [*lines, f"    {total} = {held}; its parts can't be seen any more"]
+        parts = [edge.contribution for edge in wires[:8]]
         if any(part is None for part in parts):
             return [*lines, f"    {total} = {NOT_COMPUTED}"]
         known = [np.asarray(part) for part in parts if part is not None]

@@ -50,7 +50,7 @@ class Names:
         self._names[id(x)] = name
 
     def _generate(self, x: Any, stem: str) -> None:
-        if isinstance(x, Array) and x.gate is None and x.live:
+        if not stem.isidentifier() or (isinstance(x, Array) and x.gate is None and x.live):
             stem = "array"
         self._give(x, stem, first=f"{stem}_1")
 

@@ -12,6 +12,7 @@ from chainrule.graph.backward import FREED, last_output
 from chainrule.graph.edge import Edge, edges
 from chainrule.graph.provenance import Cut
 from chainrule.graph.site import Site
+from chainrule.inspect.formula import changed
 from chainrule.inspect.naming import number
 
 SQUASHING = {"sigmoid", "tanh", "erf", "arctan", "softplus", "exp"}
@@ -188,6 +189,9 @@ def _zero(x: Array, output: Array, behind: list[Array]) -> Why:
     while node is not output:
         wires = consumers.get(node, [])
         fed = [edge for edge in wires if np.any(np.asarray(getattr(edge.node, "_grad", 0.0)))]
+        for edge in fed:
+            if changed(edge.node) is not None:
+                return _changed(edge.node)
         parts = [edge.contribution for edge in fed]
         if any(np.any(part) for part in parts if part is not None):
             return _cancelled(x, node, fed)
@@ -199,6 +203,16 @@ def _zero(x: Array, output: Array, behind: list[Array]) -> Why:
     f = _named(output, "the output")
     text = f"The backward pass started with an upstream gradient of zero at {f}, so every gradient is zero."
     return Why("upstream zero", text, None if output.gate is None else output.gate.title, output.site)
+
+
+def _changed(node: Array) -> Why:
+    x = changed(node)
+    name = "one of its inputs" if x is None else x.label()
+    text = (
+        f"{name} was changed after {node.gate.title} at {node.site} had used it (by an optimiser's step?), so how "
+        "gradients came about can no longer be seen.\nAsk before the step, or run the forward pass again."
+    )
+    return Why("freed", text, node.gate.title, node.site)
 
 
 def _cancelled(x: Array, node: Array, wires: list[Edge]) -> Why:
@@ -271,7 +285,7 @@ def _nearly_zero(x: Array, grad: Any, behind: list[Array]) -> Why:
 
 
 def _part(edge: Edge) -> Any:
-    part = edge.contribution
+    part = edge.contribution if changed(edge.node) is None else None
     return np.zeros(()) if part is None else part
 
 
