@@ -320,6 +320,18 @@ def test_a_net_is_folded_by_layer_until_asked_to_unfold() -> None:
         cr.draw(loss, unfold="Linear_9")
 
 
+def test_a_parameter_used_outside_its_layer_too_has_a_box_of_its_own() -> None:
+    layer = cr.nn.Linear(2, 3, rng=0)
+    loss = np.sum(layer(np.ones((4, 2), np.float32))) + np.sum(layer.weight * layer.weight)
+    loss.backward()
+    picture = Picture(cr.draw(loss))
+    assert "Linear.weight" in [g.attrib["data-node"] for g in picture.nodes("leaf")]
+    [box] = picture.nodes("layer")
+    assert [t.text for t in box.iter(f"{SVG}text") if t.attrib["class"] == "cr-name"] == ["bias 3"]
+    assert_nothing_overlaps(picture)
+    assert_wires_cross_no_text(picture)
+
+
 def test_after_a_step_local_gradients_are_left_out() -> None:
     w, x = cr.Parameter(2.0, name="w"), cr.array(3.0, dtype=np.float32)
     f = np.tanh(w * x)

@@ -96,7 +96,7 @@ class _Plan:
         self.drawn = set(gates[-limit:])
         self.folds = {node: fold for node, fold in folds(nodes, unfold).items() if node in self.drawn}
         self.out = outgoing(nodes)
-        self.boxes: dict[Any, Box] = {}  # by Array, Fold, id of an ndarray, or (gate, argument) of a number
+        self.boxes: dict[Any, Box] = {}  # by Array, Fold, (data, id) of an ndarray, (gate, argument) of a number
         self.ports: dict[Array, int] = {}  # the output port of each array
         self.wires: list[Wire] = []
         for node in nodes:
@@ -129,16 +129,17 @@ class _Plan:
     def _layer(self, fold: Fold) -> Box:
         inside = set(fold.gates)
         leaving = [z for z in fold.gates if z is self.output or any(e.node not in inside for e in self.out[z])]
-        parameters = [x for gate in fold.gates for x in gate.inputs if isinstance(x, Parameter)]
+        used = dict.fromkeys(x for gate in fold.gates for x in gate.inputs if isinstance(x, Parameter))
+        parameters = [p for p in used if self._belongs_to(p, fold)]  # others have boxes of their own
         lines = [("cr-name cr-title", fold.label)]
-        for p in dict.fromkeys(parameters):
+        for p in parameters:
             name = self.names[p].removeprefix(f"{fold.label}.")
             lines.append(("cr-name", f"{name} {_shape(p.shape)}"))
             grad = getattr(p, "_grad", None)
             lines += [("cr-missing", DASH)] if grad is None else self._texts(grad, "", "cr-part", shaped=False)
         made_by = ", ".join(gate.gate.title for gate in fold.gates)
         box = Box(fold.label, "layer", lines, title=f"{fold.label}: {made_by}")
-        box.title += "".join(f"\n\n{self._tooltip(p)}" for p in dict.fromkeys(parameters))
+        box.title += "".join(f"\n\n{self._tooltip(p)}" for p in parameters)
         box.data = {"gates": str(len(fold.gates))}
         box.outputs = [self._output(z) for z in leaving]
         for port, y in zip(box.outputs, _spaced(len(leaving), BETWEEN_OUTPUTS), strict=True):
@@ -152,10 +153,10 @@ class _Plan:
         if isinstance(x, Array):
             if x not in self.boxes and x not in self.drawn and not (fold and self._belongs_to(x, fold)):
                 self._add_leaf(x)
-        elif np.ndim(x) and id(x) not in self.boxes:
+        elif np.ndim(x) and ("data", id(x)) not in self.boxes:
             box = Box(self.names[x], "constant", [("cr-name", self.names[x])], late=True, title=_full(x))
             box.outputs = [Port(above=self._texts(x, "", "cr-value"))]
-            self.boxes[id(x)] = box
+            self.boxes["data", id(x)] = box
         elif not np.ndim(x) and fold is None:
             text = self.names[x]
             box = Box(
@@ -189,7 +190,7 @@ class _Plan:
         if isinstance(x, Array):
             fold = self.folds.get(x)
             return self.boxes.get(x if fold is None else fold)
-        return self.boxes.get(id(x)) if np.ndim(x) else self.boxes.get((edge.node, edge.index))
+        return self.boxes.get(("data", id(x))) if np.ndim(x) else self.boxes.get((edge.node, edge.index))
 
     def _connect(self, edge: Edge, source: Box, target: Box) -> None:
         x, index = edge.input, edge.index
