@@ -129,6 +129,7 @@ def check_grads(
             raise GradientError(
                 f"derivative of order {level} disagrees with the numerical one: relative error {checked.error:.1e} "
                 f"(tolerance {tolerance:.0e}); {checked.worst}"
+                + (f"; where inputs tie the two need not agree: {', '.join(found.kinks)}" if found.kinks else "")
             )
         found = found.joined(checked, level)
         if level < order:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.calculus.trees import leaves, map_leaves
+from chainrule.calculus.trees import is_branch, leaves, map_leaves
 from chainrule.gates.constant import detach
 from chainrule.gates.shape import BroadcastTo
 from chainrule.graph.array import Array, new_leaf
@@ -55,6 +55,14 @@ class Trace(NamedTuple):
     lifted: bool
     """Whether an argument was an Array: then results are Arrays too."""
 
+    def of(self, output: Any) -> Trace:
+        """The trace of one of several outputs."""
+        if output is self.output:
+            return self
+        relevant, outside = _between(self.variables, output)
+        attached = self.attached or (outside and MODE.get().gradients)
+        return self._replace(output=output, relevant=relevant, attached=attached)
+
 
 def evaluate(
     function: Callable[..., Any], targets: Any, call: Callable[[Any], Any], has_aux: bool
@@ -65,16 +73,25 @@ def evaluate(
     attachable = [x for x in leaves(targets) if isinstance(x, Array) and x.live and outer]
     with switched(gradients=True):
         fresh = map_leaves(variable, targets)
+        variables = list(leaves(fresh))  # before the call, which may change the structure it is given
+        numbers = [x.number for x in variables]
         result = call(fresh)
+    variables = [_as_created(x, number) for x, number in zip(variables, numbers, strict=True)]
     aux = None
     if has_aux:
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"with has_aux=True, {_name(function)} must return a pair (output, auxiliary value)")
         result, aux = result
-    variables = list(leaves(fresh))
     relevant, outside = _between(variables, result)
     attached = outer and (bool(attachable) or outside)
     return Trace(variables, result, attached, relevant, lifted), aux
+
+
+def _as_created(x: Array, number: int) -> Array:
+    """The variable itself, where ``x[i] = v`` inside the function has made a new value of the object."""
+    while x.number != number:
+        x = x.inputs[0]
+    return x
 
 
 def _name(function: Any) -> str:
@@ -91,7 +108,7 @@ def _between(variables: list[Array], output: Any) -> tuple[set[Array], bool]:
     for node in order:
         if node in targets:
             continue
-        if node.number < oldest or node.gate is None:
+        if node.number < oldest:
             outside = True
             continue
         for x in node.inputs:
@@ -178,6 +195,14 @@ class _Call:
         return made[0] if self.single else tuple(made)
 
 
+def _check_one_array(output: Any, function: Any) -> None:
+    if is_branch(output):
+        raise TypeError(
+            f"vjp and jvp need a function with one array as its result, and {_name(function)} returned a "
+            f"{type(output).__name__}: stack the arrays, or use jacobian"
+        )
+
+
 def _scalar_seed(trace: Trace, function: Any) -> Any:
     output = trace.output
     if isinstance(output, (tuple, list, dict)) or (np.shape(output) != ()):
@@ -246,6 +271,7 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], 
     """
     call = _Call(function, range(len(args)), args, {})
     trace, _ = evaluate(function, call.targets, call, False)
+    _check_one_array(trace.output, function)
 
     def pullback(upstream: Any) -> tuple[Any, ...]:
         output = trace.output
@@ -273,6 +299,7 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     """
     call = _Call(function, range(len(primals)), primals, {})
     trace, _ = evaluate(function, call.targets, call, False)
+    _check_one_array(trace.output, function)
     flat = list(leaves(tuple(tangents)))
     if len(flat) != len(trace.variables) or any(
         np.shape(t) != x.shape for t, x in zip(flat, trace.variables, strict=True)
@@ -295,6 +322,8 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
 def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """A function that returns dz/dx in full, of shape ``z.shape + x.shape``: one backward pass an element of z.
 
+    If ``function`` returns a nested structure of arrays, so does this, with dz/dx in place of each z.
+
     >>> import numpy as np, chainrule as cr
     >>> cr.jacobian(np.tanh)(np.array([0.0, 1.0])).round(2)
     array([[1.  , 0.  ],
@@ -305,6 +334,9 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[...
     def derived(*args: Any, **kwargs: Any) -> Any:
         call = _Call(function, argnums, args, kwargs)
         trace, _ = evaluate(function, call.targets, call, False)
+        return map_leaves(lambda z: call.pack(rows_of(trace.of(z))), trace.output)
+
+    def rows_of(trace: Trace) -> list[Any]:
         shape = np.shape(trace.output)
         dtype = trace.output.dtype if isinstance(trace.output, Array) else float
         size = math.prod(shape)
@@ -312,9 +344,8 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[...
         rows = [pull(trace, row) for row in basis]
         if not rows:
             columns: list[Any] = [np.zeros(shape + x.shape, x.dtype) for x in trace.variables]
-            return call.pack([_result(trace._replace(attached=False), c, c) for c in columns])
-        stacked = [np.reshape(np.stack(column), shape + np.shape(column[0])) for column in zip(*rows, strict=True)]
-        return call.pack(stacked)
+            return [_result(trace._replace(attached=False), c, c) for c in columns]
+        return [np.reshape(np.stack(column), shape + np.shape(column[0])) for column in zip(*rows, strict=True)]
 
     return derived
 

@@ -15,6 +15,7 @@ from chainrule.graph import backward as backward_pass
 from chainrule.graph.apply import apply
 from chainrule.graph.array import Array
 from chainrule.graph.edge import edges
+from chainrule.graph.mode import MODE
 from chainrule.numpy_protocol import (
     indexing,
     linalg,
@@ -83,6 +84,11 @@ def _set_item(x: Array, index: Any, v: Any) -> None:
     if isinstance(v, Array) and v.live and x.dtype.kind != "f":
         raise TypeError(
             f"writing {v.label()} into {x.label()}, which is {x.dtype}, would cut its gradient: make x floating first"
+        )
+    if x.live and not MODE.get().gradients:
+        raise TypeError(
+            f"writing into {x.label()} under no_grad would cut it off from its circuit: write into a copy, "
+            f"{x.name or 'x'}.detach()"
         )
     old = object.__new__(Array)
     _become(old, x)
