@@ -61,8 +61,8 @@ class Linear(Module):
             raise ValueError(f"a layer needs at least one input and one neuron, not {n_in} and {n_out}")
         deviation = math.sqrt(2.0 / n_in) if scale is None else scale
         generator = np.random.default_rng(rng)
-        self.weight = Parameter(deviation * generator.standard_normal((n_in, n_out)), dtype=dtype)
-        self.bias = Parameter(np.zeros(n_out), dtype=dtype) if bias else None
+        self.weight = Parameter(deviation * generator.standard_normal((n_in, n_out)), dtype=dtype, name="weight")
+        self.bias = Parameter(np.zeros(n_out), dtype=dtype, name="bias") if bias else None
 
     @property
     def neurons(self) -> int:
@@ -209,8 +209,15 @@ class Sequential(Module):
             f"layers {i} and {i + 1}, {a!r} and {b!r}, are both linear with no activation between them: "
             "together they equal one linear layer"
             for i, (a, b) in enumerate(zip(self.layers, self.layers[1:], strict=False))
-            if a.linear and b.linear
+            if _end(a, -1).linear and _end(b, 0).linear
         ]
 
     def describe(self) -> str:
         return ", ".join(map(repr, self.layers))
+
+
+def _end(module: Module, which: int) -> Module:
+    """The first (0) or last (-1) layer of a module: a Sequential in a Sequential does not hide what it begins with."""
+    while isinstance(module, Sequential) and module.layers:
+        module = module.layers[which]
+    return module

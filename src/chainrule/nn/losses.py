@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.composite import softmax_cross_entropy
-from chainrule.graph.array import raw, shape_of
+from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
 
 
@@ -18,8 +18,9 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
         scores: shape (examples, classes), unnormalised log-probabilities; floating.
         labels: shape (examples,), integers from 0 to classes - 1.
 
-    Raises TypeError for labels that are not integers, ValueError for shapes or labels that do not fit. The gradient
-    with respect to the scores is (softmax - one-hot) / examples (course notes, case study).
+    The gradient with respect to the scores is (softmax - one-hot) / examples (course notes, case study). Raises
+    TypeError for labels that are not integers or scores that are not floating, ValueError for shapes or labels that do
+    not fit.
 
     >>> import numpy as np, chainrule as cr
     >>> scores = cr.array(np.log([[0.2, 0.3, 0.5]]))
@@ -28,7 +29,10 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
     >>> scores.grad.round(1)
     array([[ 0.2, -0.7,  0.5]])
     """
-    labels, shape = np.asarray(raw(labels)), shape_of(scores)
+    scores = scores if hasattr(scores, "dtype") else np.asarray(scores)
+    labels, shape = np.asarray(raw(labels)), scores.shape
+    if scores.dtype.kind != "f":
+        raise TypeError(f"scores must be floating, not {scores.dtype}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels are class numbers, so they must be integers, not {labels.dtype}")
     if len(shape) != 2 or labels.shape != shape[:1] or labels.size == 0:
@@ -36,11 +40,8 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
             f"cross_entropy needs scores (examples, classes) and labels (examples,) of at least one example, not "
             f"{describe(scores)} and {describe(labels)}"
         )
-    try:
-        in_range = np.bincount(labels, minlength=shape[1]).size == shape[1]
-    except ValueError:  # a negative label
-        in_range = False
-    if not in_range:
+    # Seen as unsigned, a negative label is a huge one: a single reduction checks both ends.
+    if labels.astype(np.int64, copy=False).view(np.uint64).max() >= shape[1]:
         raise ValueError(
             f"labels must lie between 0 and {shape[1] - 1}, and these reach from {labels.min()} to {labels.max()}"
         )
@@ -56,4 +57,4 @@ def mse(prediction: Any, target: Any) -> Any:
     """
     if np.shape(prediction) != np.shape(target):
         raise ValueError(f"mse needs two arrays of one shape, not {np.shape(prediction)} and {np.shape(target)}")
-    return np.mean(np.square(prediction - target))
+    return np.mean(np.square(np.subtract(prediction, target)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chainrule.graph.array import Array, Parameter, next_number
+import numpy as np
+
+from chainrule.graph.array import Array, Parameter, next_number, raw
 from chainrule.graph.scope import mark
 
 
@@ -81,18 +83,27 @@ class Module:
         ]
 
     def load(self, values: dict[str, Any]) -> None:
-        """Assign values to the parameters by name; names and shapes must fit exactly, else ValueError and no change."""
+        """Assign values to the parameters by name.
+
+        Names and shapes must fit exactly and the values be real numbers; else ValueError and no change.
+        """
         named = self.named_parameters()
         if set(values) != set(named):
             raise ValueError(
                 f"the names do not fit: missing {sorted(set(named) - set(values))}, "
                 f"unexpected {sorted(set(values) - set(named))}"
             )
-        wrong = [f"{k} {values[k].shape} for {p.shape}" for k, p in named.items() if values[k].shape != p.shape]
+        loaded = {name: np.asarray(raw(values[name])) for name in named}
+        wrong = [
+            f"{name} {loaded[name].shape} for {p.shape}" for name, p in named.items() if loaded[name].shape != p.shape
+        ]
         if wrong:
             raise ValueError(f"the shapes do not fit: {', '.join(wrong)}")
+        unreal = [f"{name} {value.dtype}" for name, value in loaded.items() if value.dtype.kind not in "fiub"]
+        if unreal:
+            raise ValueError(f"parameters are real numbers, not {', '.join(unreal)}")
         for name, parameter in named.items():
-            parameter.assign(values[name])
+            parameter.assign(loaded[name])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.describe()})"
@@ -106,7 +117,7 @@ def _parts(part: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Modules and parameters below ``part``, depth first, with their paths."""
     if isinstance(part, Module):
         yield path, part
-        children: Any = ((k, v) for k, v in vars(part).items() if not k.startswith("_"))
+        children: Any = vars(part).items()
     elif isinstance(part, Parameter):
         yield path, part
         return

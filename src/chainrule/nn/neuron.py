@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.gates.special import sigmoid
 from chainrule.graph.array import Array, Parameter
+from chainrule.nn.layers import as_input
 from chainrule.nn.module import Module
 
 
@@ -39,12 +40,14 @@ class Neuron(Module):
                 f"a neuron has a 1-D array of weights and one number as bias, not shapes {self.weights.shape} and "
                 f"{self.bias.shape}"
             )
+        if self.weights.dtype.kind != "f":
+            raise TypeError(f"weights are learned by gradients, so they must be floating, not {self.weights.dtype}")
         self.cell_body_sum: Array | None = None
         self.firing_rate: Array | None = None
 
     def forward(self, inputs: Any) -> Any:
         """The firing rate for ``inputs``, a 1-D array as long as the weights."""
-        inputs = inputs if isinstance(inputs, Array) else np.asarray(inputs, self.weights.dtype)
+        inputs = as_input(inputs, self.weights.dtype)
         if inputs.shape != self.weights.shape:
             raise ValueError(f"this neuron has {self.weights.shape[0]} inputs, not {inputs.shape}")
         self.cell_body_sum = np.sum(self.weights * inputs) + self.bias
