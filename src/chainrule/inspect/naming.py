@@ -114,7 +114,7 @@ def number(value: Any, digits: int = 2) -> str:
 def summary(value: Any, digits: int = 2) -> str:
     """A value in one line: the number, the elements when they are few, else shape, dtype, mean and range."""
     value = np.asarray(value)
-    if value.size <= FEW and value.size and value.ndim <= 2:
+    if value.size == 1 or (0 < value.size <= FEW and value.ndim <= 2):
         return elements(value, digits)
     what = f"{value.shape} {value.dtype}"
     if value.size == 0:
