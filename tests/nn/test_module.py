@@ -56,8 +56,26 @@ def test_a_private_attribute_is_no_hiding_place():
 
 def test_modules_by_path():
     model = Branches()
-    assert list(model.named_modules()) == ["", "parts.0", "parts.1.deep.0", "parts.1.deep.1", "again"]
+    assert list(model.named_modules()) == ["", "parts.0", "parts.1.deep.0", "parts.1.deep.1"]
     assert model.named_modules()[""] is model
+    assert model.neuron_count == 4  # a second name makes no second layer
+
+
+def test_two_parameters_of_one_path_are_refused():
+    class Ambiguous(Module):
+        def __init__(self):
+            self.table = {0: cr.Parameter(1.0), "0": cr.Parameter(2.0)}
+
+    with pytest.raises(ValueError, match=r"the same path 'table\.0'"):
+        Ambiguous().named_parameters()
+
+
+def test_keyword_arguments_reach_forward():
+    class Scaled(Module):
+        def forward(self, x, *, by=1.0):
+            return x * by
+
+    assert Scaled()(2.0, by=3.0) == 6
 
 
 def test_calling_a_module_without_forward_names_it():

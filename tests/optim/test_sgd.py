@@ -159,6 +159,20 @@ def test_the_step_size_can_be_read_and_set():
     assert optimizer.lr == 0.01
 
 
+def test_the_momentum_can_be_set_later():
+    w = cr.Parameter([1.0], dtype=np.float64)
+    optimizer = SGD([w], lr=0.1)
+    for momentum, expected in [(0.0, 0.9), (0.5, 0.8), (0.5, 0.65), (0.0, 0.55)]:
+        optimizer.momentum = momentum
+        np.sum(w).backward()
+        optimizer.step()
+        assert w.item() == pytest.approx(expected, rel=1e-12)
+    for bad in (1.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match="momentum must be at least 0 and below 1"):
+            optimizer.momentum = bad
+    assert optimizer.momentum == 0
+
+
 @pytest.mark.parametrize(
     "bad",
     [

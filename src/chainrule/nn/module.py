@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule.graph.array import Array, Parameter, next_number, raw
 from chainrule.graph.scope import mark
+
+T = TypeVar("T")
 
 
 class Module:
@@ -36,32 +38,26 @@ class Module:
     _label: str | None = None
     """What drawings call the module; its container sets it."""
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         start = next_number()
-        output = self.forward(*inputs)
+        output = self.forward(*inputs, **options)
         mark(output, self._label or type(self).__name__, start)
         return output
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Every parameter by its path: ``layers.0.weight``."""
-        named: dict[str, Parameter] = {}
-        seen: set[int] = set()
-        for path, part in _parts(self, ""):
-            if isinstance(part, Parameter) and id(part) not in seen:
-                seen.add(id(part))
-                named[path] = part
-        return named
+        return _named(self, Parameter)
 
     def parameters(self) -> Iterator[Parameter]:
         """Every parameter once."""
         return iter(self.named_parameters().values())
 
     def named_modules(self) -> dict[str, Module]:
-        """The module itself (under '') and every module in it, by path."""
-        return {path: part for path, part in _parts(self, "") if isinstance(part, Module)}
+        """The module itself (under '') and every module in it, by path, each once."""
+        return _named(self, Module)
 
     @property
     def parameter_count(self) -> int:
@@ -111,6 +107,19 @@ class Module:
     def describe(self) -> str:
         """What stands between the parentheses of the repr."""
         return ", ".join(f"{name}={part!r}" for name, part in vars(self).items() if isinstance(part, Module))
+
+
+def _named(module: Module, kind: type[T]) -> dict[str, T]:
+    """The parts of one kind by path; what is reached twice is listed once, under its first path."""
+    named: dict[str, T] = {}
+    seen: set[int] = set()
+    for path, part in _parts(module, ""):
+        if isinstance(part, kind) and id(part) not in seen:
+            if path in named:
+                raise ValueError(f"two parts of {type(module).__name__} have the same path {path!r}")
+            seen.add(id(part))
+            named[path] = part
+    return named
 
 
 def _parts(part: Any, path: str) -> Iterator[tuple[str, Any]]:

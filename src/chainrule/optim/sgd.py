@@ -23,7 +23,7 @@ class SGD:
             towards 0 and leaves biases alone, as the course advises.
 
     ``step`` uses only gradients that were written since its last call: a parameter that the loss no longer reaches
-    stays where it is. ``lr`` can be read and set at any time.
+    stays where it is. ``lr``, ``momentum`` and ``l2`` can be read and set at any time.
 
     >>> import numpy as np, chainrule as cr
     >>> w = cr.Parameter([1.0, 2.0])
@@ -48,8 +48,9 @@ class SGD:
         if not 0 < lr < math.inf or not 0 <= momentum < 1 or not 0 <= l2 < math.inf:
             raise ValueError(f"SGD needs lr > 0, 0 <= momentum < 1 and l2 >= 0, not {lr}, {momentum} and {l2}")
         self._lr = State(float(lr), name="lr")
-        self.momentum, self.l2 = float(momentum), float(l2)
-        self.velocity = [State(np.zeros(p.shape, p.dtype)) if momentum else None for p in self.parameters]
+        self.l2 = float(l2)
+        self.velocity: list[State | None] = [None] * len(self.parameters)
+        self.momentum = momentum
         self._last_write = 0
 
     @property
@@ -62,6 +63,19 @@ class SGD:
         if not 0 < lr < math.inf:
             raise ValueError(f"the step size must be above 0 and finite, not {lr}")
         self._lr.assign(lr)
+
+    @property
+    def momentum(self) -> float:
+        """How much of the last update is kept."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, momentum: float) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f"the momentum must be at least 0 and below 1, not {momentum}")
+        self._momentum = float(momentum)
+        if momentum and self.velocity[0] is None:
+            self.velocity = [State(np.zeros(p.shape, p.dtype)) for p in self.parameters]
 
     def step(self) -> None:
         """One update of every parameter whose gradient was written since the last step.
