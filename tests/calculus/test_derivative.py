@@ -358,7 +358,7 @@ def test_vjp_and_jvp_are_adjoint():
 
 
 def test_shapes_are_checked():
-    value, pullback = cr.vjp(np.sin, np.ones(2))
+    _, pullback = cr.vjp(np.sin, np.ones(2))
     with pytest.raises(ValueError, match=r"upstream \(3,\) float64 does not fit the value, \(2,\) float64"):
         pullback(np.ones(3))
     with pytest.raises(ValueError, match="a tangent of each argument's shape"):
