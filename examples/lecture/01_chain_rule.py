@@ -1,8 +1,13 @@
 """1. Backpropagation is the chain rule, applied recursively along a computational graph.
 
+    python 01_chain_rule.py [FOLDER]      draws into FOLDER/chain_rule.svg (default: runs)
+
 The circuit f = (x + y) * z has two gates. Running it forward gives the activations; running it backward, from the
 output to the inputs, gives the gradient of f with respect to everything in it: inputs and intermediates alike.
 """
+
+import sys
+from pathlib import Path
 
 import chainrule as cr
 
@@ -24,6 +29,11 @@ print(f"backward: df/dq = {q.grad:.0f},  df/dz = {z.grad:.0f},  df/dx = {x.grad:
 
 print("\nGate by gate:\n")
 print(cr.explain(f))
+
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
+folder.mkdir(parents=True, exist_ok=True)
+cr.draw(f).save(folder / "chain_rule.svg")
+print(f"\nthe circuit is drawn in {folder / 'chain_rule.svg'}: activations above the wires, gradients below")
 
 # The smallest circuit of all: one multiply gate. Nudging x by h changes the product by y * h.
 x, y, h = cr.array(4.0), cr.array(-3.0), 1e-4

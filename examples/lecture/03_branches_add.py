@@ -10,6 +10,7 @@ f = x * x  # two wires run from x to this gate
 f.backward()
 first, second = (edge.contribution for edge in cr.edges(f))
 print(f"x * x at 3: {first:.0f} on one wire and {second:.0f} on the other make df/dx = {x.grad:.0f}\n")
+print(cr.explain(f), "\n")
 
 # A formula that nobody would differentiate on paper, in stages. s is the sigmoid.
 x, y = cr.array(3.0, name="x"), cr.array(-4.0, name="y")

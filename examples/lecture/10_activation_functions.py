@@ -34,6 +34,15 @@ for name, (function, note) in FUNCTIONS.items():
     print(f"{'  value':24}" + "".join(f"{z:8.3f}" for z in value.value))
     print(f"{'  derivative':24}" + "".join(f"{dx:8.3f}" for dx in x.grad))
 
+# A ReLU that is negative for all of its inputs is dead: no gradient comes through, and so it stays as it is.
+inputs = np.array([[1.0, 2.0], [3.0, 1.0]])
+weights, bias = cr.array([[1.0], [0.5]], name="weights"), cr.array([-10.0], name="bias")
+rates = cr.relu(inputs @ weights + bias)
+loss = np.sum(rates)
+loss.backward()
+print(f"\na ReLU with bias -10: rates {rates.value.ravel().tolist()}, gradient {weights.grad.ravel().tolist()}. Why?")
+print(cr.why(weights, loss))
+
 
 def draw(path):
     """The five functions side by side, each with its derivative."""
