@@ -123,3 +123,19 @@ def test_a_gradient_of_the_wrong_shape_is_refused():
 
     with pytest.raises(GraphError, match=r"shape \(7,\)"):
         np.sum(Wrong()(cr.array([1.0, 2.0]), cr.array([1.0, 2.0]))).backward()
+
+
+def test_writing_into_dz_is_refused():
+    """Others read the same upstream gradient: an add gate hands it to all of its inputs."""
+
+    class Careless(cr.Gate):
+        def forward(self, x):
+            return 3 * x
+
+        def backward(self, dz):
+            dz *= 3
+            return [dz]
+
+    x, y = cr.array([1.0, 2.0]), cr.array([1.0, 2.0])
+    with pytest.raises(ValueError, match="read-only"):
+        np.sum(Careless()(x) + y * 1.0).backward()

@@ -74,7 +74,7 @@ def test_far_out_they_saturate_without_overflow():
         (cr.nn.LeakyReLU(), cr.leaky_relu),
         (cr.nn.LeakyReLU(slope=0.01), lambda x: cr.leaky_relu(x, 0.01)),
     ],
-    ids=repr,
+    ids=["sigmoid", "tanh", "relu", "leaky relu", "leaky relu 0.01"],
 )
 def test_the_modules_compute_the_functions(module, function):
     np.testing.assert_array_equal(module(X), function(X))

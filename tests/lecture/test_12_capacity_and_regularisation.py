@@ -48,7 +48,7 @@ def test_more_neurons_fit_more(twenty_neurons):
 def test_regularisation_helps_on_noisy_data(twenty_neurons):
     on_train, on_test = on_noisy_circles(20, 0.01, range(12))
     assert on_train < twenty_neurons[0] - 0.03
-    assert on_test > twenty_neurons[1] + 0.03
+    assert on_test > twenty_neurons[1] + 0.02
 
 
 def test_too_much_of_it_fits_nothing():
