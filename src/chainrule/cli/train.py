@@ -48,7 +48,7 @@ def train(
     ] = None,
     l2: Annotated[float | None, typer.Option(help="Strength of L2 regularisation.", show_default="0.0003")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Examples in a step.", show_default="16 or 32")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of held-out data, weights and shuffling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of points, held-out data, weights and shuffling.")] = 0,
     seeds: Annotated[
         int, typer.Option(min=1, help="Train so many times, from --seed on, and tell the mean; nothing is written.")
     ] = 1,
@@ -113,7 +113,7 @@ def _prepare(name: DataName, recipe: Recipe, seed: int) -> Run:
     except ModuleNotFoundError as error:
         raise Stop(error) from error
     train_data, test_data = data.split(dataset.inputs, dataset.labels, recipe.held_out, seed)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # weights and shuffling do not repeat the draws that made the data
     sizes = (len(dataset.features), *recipe.hidden, len(dataset.classes))
     model = build(sizes, recipe.activation, rng)
     try:
