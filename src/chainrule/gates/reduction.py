@@ -95,7 +95,8 @@ class Min(Primitive):
 
 
 def shared_among_ties(dz: Any, z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
-    winners = (x == kept(z, x, axis, keepdims)).astype(dz.dtype)
+    chosen = (x == kept(z, x, axis, keepdims)) | np.isnan(x)  # where there is a NaN, it is what was chosen
+    winners = chosen.astype(dz.dtype)
     axes = tuple(range(len(x.shape))) if axis is None else axis
     return winners * (kept(dz, x, axis, keepdims) / summed(winners, axes))
 

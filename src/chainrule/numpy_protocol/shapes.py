@@ -31,17 +31,19 @@ def along(axis: int, index: Any) -> tuple[Any, ...]:
 
 @differentiable(np.reshape)
 def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
-    if order not in ("C", "A"):
-        if order == "F":
-            target = resolve_shape(np.size(a), shape)
-            return transpose(reshape(transpose(a), target[::-1]))
-        raise ValueError(f"order must be 'C', 'F' or 'A', not {order!r}")
+    if order == "F":
+        target = resolve_shape(np.size(a), shape)
+        return transpose(reshape(transpose(a), target[::-1]))
+    if order != "C":
+        raise TypeError(
+            f"order={order!r} follows the layout in memory, which an Array's value has none of: use 'C' or 'F'"
+        )
     return Reshape.of(resolve_shape(np.size(a), shape))(a)
 
 
 @differentiable(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    return reshape(a, (-1,), "C" if order == "K" else order)
+    return reshape(a, (-1,), order)
 
 
 @differentiable(np.transpose, np.permute_dims)
