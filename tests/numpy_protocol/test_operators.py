@@ -1,7 +1,7 @@
 """Operators and ufuncs on Arrays: every kind of operand, NumPy's promotion, options refused by name."""
 
 import operator
-from fractions import Fraction
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -59,12 +59,13 @@ def test_comparisons_give_constants(function, other):
 
 
 @pytest.mark.parametrize("function", [*ARITHMETIC, operator.matmul, operator.and_, operator.lshift, operator.lt])
-@pytest.mark.parametrize("other", [None, "text", Fraction(1, 2), {}, object(), 1j])
+@pytest.mark.parametrize("other", [None, "text", Decimal(1), {}, object(), 1j])
 def test_foreign_operands_are_left_to_python(function, other):
     with pytest.raises(TypeError):
         function(cr.array(1.0), other)
-    with pytest.raises(TypeError):
-        function(other, cr.array(1.0))
+    if not (isinstance(other, str) and function is operator.mod):  # "text" % x formats
+        with pytest.raises(TypeError):
+            function(other, cr.array(1.0))
 
 
 def test_a_foreign_type_gets_its_turn():
@@ -181,7 +182,7 @@ def test_not_a_number_stays_visible():
     x = cr.array([1.0, np.nan])
     with np.errstate(all="raise"):
         np.max(x).backward()
-    assert np.isnan(x.grad).any()
+    assert x.grad.tolist() == [0.0, 1.0]
     y = cr.array([1.0, np.nan, 2.0])
     np.nansum(y * y).backward()
     assert y.grad.tolist()[::2] == [2.0, 4.0]
