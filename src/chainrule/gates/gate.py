@@ -38,7 +38,7 @@ class Gate:
 
     elementwise = True  # the engine sums a gradient of the output's shape back to a broadcast input
     differentiable = True
-    hands_over = False  # a user's rule may return an array that it keeps
+    builtin = False  # a user's rule may return an array that it keeps
 
     @property
     def title(self) -> str:

@@ -13,16 +13,19 @@ _BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 
 
 def plain_index(index: Any) -> Any:
-    """An index with Arrays replaced by their values; live ones raise, since an index has no gradient."""
+    """An index with Arrays replaced by their values; live ones raise, since an index has no gradient.
+
+    Index arrays are copied: the backward pass reads them again, and by then they may hold the next batch.
+    """
     if isinstance(index, tuple):
         return tuple(plain_index(i) for i in index)
     if isinstance(index, Array):
         if index.live:
             raise TypeError(f"{index.label()} is {index.dtype}: an index must be integer or boolean")
-        return raw(index)
+        return np.array(raw(index))
     if isinstance(index, list):
-        return np.asarray(index) if len(index) else np.zeros(0, np.intp)
-    return index
+        return np.array(index) if len(index) else np.zeros(0, np.intp)
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 def is_basic(index: Any) -> bool:

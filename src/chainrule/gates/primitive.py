@@ -39,7 +39,7 @@ class Primitive:
 
     elementwise: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
-    hands_over: ClassVar[bool] = True
+    builtin: ClassVar[bool] = True
     notation: ClassVar[str] = ""
     """How the application is written, ``{0} * {1}``; empty for ``title(arguments)``."""
 

@@ -27,6 +27,8 @@ class AnyGate(Protocol):
     """Whether inputs are broadcast against each other, so that their gradients must be summed back."""
     differentiable: bool
     """Whether results can carry gradients at all (a comparison's cannot)."""
+    builtin: bool
+    """Whether the gate is known to leave its operands alone, to broadcast as NumPy does and to keep no gradient."""
 
     def forward(self, *operands: Any) -> Any: ...
 
@@ -58,7 +60,7 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
         else:  # a list, say: rules read operands again, so what the node keeps is an ndarray
             return apply(gate, tuple(map(_operand, operands)))
     try:
-        z = gate.forward(*values)
+        z = gate.forward(*values) if gate.builtin else gate.forward(*map(_read_only, values))
     except Exception as error:
         raise _placed(error, gate, values) from error
     if not lifted:
@@ -83,6 +85,15 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     if cache is not None:
         node._cache = cache
     return node
+
+
+def _read_only(value: Any) -> Any:
+    """What a user's gate sees of an input: writing into it would change somebody else's array."""
+    if not isinstance(value, np.ndarray):
+        return value
+    view = value.view()
+    view.setflags(write=False)
+    return view
 
 
 def _operand(x: Any) -> Any:

@@ -89,7 +89,7 @@ def flow(
                     heappush(frontier, (-x.number, x))
             elif x in leaves:
                 leaves[x] = leaves[x] + dx
-            elif recorded or (dx is not dz and dx.base is None and gate.hands_over):
+            elif recorded or (dx is not dz and dx.base is None and gate.builtin):
                 leaves[x] = dx
             else:
                 leaves[x] = np.array(dx)  # a leaf owns its gradient: clipping one in place must not change another
@@ -103,7 +103,7 @@ def fit(dx: Any, node: Array, i: int) -> Any:
     x, gate = node.inputs[i], node.gate
     if dx.shape != x.shape:
         # Operands of a primitive were broadcast by NumPy; what a user's rule returns is not known to fit.
-        if not gate.elementwise or dx.shape != node.shape or not (gate.hands_over or _stretches(x.shape, dx.shape)):
+        if not gate.elementwise or dx.shape != node.shape or not (gate.builtin or _stretches(x.shape, dx.shape)):
             raise GraphError(
                 f"{gate.title} gave input {i} of shape {x.shape} a gradient of shape {dx.shape}; the gradient of "
                 f"an input has the input's shape (applied at {node.site})"
