@@ -274,6 +274,14 @@ def test_slices_are_never_views():
     assert x.value.tolist() == [1.0, 50.0, 3.0]
 
 
+def test_an_index_may_change_after_use():
+    x, index = cr.array([1.0, 2.0, 4.0]), np.array([0, 1])
+    y = np.sum(x[index] * [1.0, 10.0])
+    index[:] = 2
+    y.backward()
+    assert x.grad.tolist() == [1.0, 10.0, 0.0]
+
+
 def test_errors_while_writing_leave_the_array_alone():
     x = cr.array([1.0, 2.0])
     with pytest.raises(IndexError):

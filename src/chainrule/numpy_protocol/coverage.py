@@ -21,7 +21,7 @@ CLASSES = {
 }
 
 
-LOADED_ON_REQUEST = ("np.strings.", "np.char.", "np.polynomial.")
+LOADED_ON_REQUEST = ("np.strings.", "np.char.", "np.fft.", "np.polynomial.")
 """NumPy lists the functions of these modules once they have been imported; all of them are refused."""
 
 

@@ -24,6 +24,7 @@ REFUSED_MODULES = {
     "numpy.lib.recfunctions": "Arrays have no named fields: keep one Array for each field",
     "numpy.strings": "Arrays hold numbers, not text: use .value",
     "numpy.char": "Arrays hold numbers, not text: use .value",
+    "numpy.fft": "its results are complex: multiply with the matrix of cosines and that of sines",
     "numpy.polynomial.polynomial": "write the sum out, or use np.polyval",
 }
 """Modules refused as a whole: importing them to name their functions would take longer than it is worth."""
@@ -79,7 +80,7 @@ def unseen(reason: str, *functions: Any) -> None:
 def full_name(function: Any) -> str:
     """``np.linalg.svd`` for the function itself."""
     module = getattr(function, "__module__", None)
-    if module is None:  # some ufuncs do not know where they live
+    if isinstance(function, np.ufunc):  # some do not know where they live
         module = "numpy" if getattr(np, function.__name__, None) is function else "numpy._core.umath"
     return f"{module}.{function.__name__}".replace("numpy.", "np.", 1)
 
@@ -183,8 +184,7 @@ def _into_state(ufunc: Any, method: str, inputs: tuple[Any, ...], out: tuple[Any
             f"out= of np.{ufunc.__name__} is supported for State and Parameter only (an ndarray cannot hold a gradient;"
             " in-place operators on an ndarray mean out=): write a = a + x instead of a += x"
         )
-    ufunc(*(raw(x) for x in inputs), out=target.own_buffer())
-    target.touch()
+    ufunc(*(raw(x) for x in inputs), out=target.writable())
     return target
 
 
