@@ -324,22 +324,23 @@ class State(Array):
 
         Raises ValueError for another shape and TypeError for a dtype that does not fit (float into integer, say).
         """
-        value = raw(value)
-        shape = np.shape(value)
-        if shape != self.shape and shape != ():
-            raise ValueError(f"{self.label()} holds shape {self.shape}; cannot assign {describe(np.asarray(value))}")
-        np.copyto(self.own_buffer(), value, casting="same_kind")
-        self.touch()
+        value = np.asarray(raw(value))
+        if value.shape not in (self.shape, ()):
+            raise ValueError(f"{self.label()} holds shape {self.shape}; cannot assign {describe(value)}")
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{self.label()} holds {self.dtype}; cannot assign {describe(value)} without losing values")
+        np.copyto(self.writable(), value, casting="same_kind")
 
-    def own_buffer(self) -> NDArray[Any]:
-        """The buffer to write into: a new one if somebody else, such as a view of the old value, holds it too."""
+    def writable(self) -> NDArray[Any]:
+        """The buffer, to write a new value into.
+
+        It is a new one if somebody else holds the old one, a view of the old value for example: values do not change.
+        The State gets a new number, so a circuit that used the old value refuses to run backward.
+        """
         if sys.getrefcount(self._value) > _UNSHARED:
             self._value = np.array(self._value)
-        return self._value  # type: ignore[no-any-return]
-
-    def touch(self) -> None:
-        """Note that the value was written: a circuit that used the old one can no longer run backward."""
         self.number = next_number()
+        return self._value  # type: ignore[no-any-return]
 
     def _refuse_in_place(self, other: Any) -> Any:
         raise TypeError(

@@ -16,7 +16,7 @@ def summed(x: Any, axes: tuple[int, ...]) -> Any:
     if len(axes) == 1 and isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f":
         if axes[0] == 0:
             return (np.ones(x.shape[0], x.dtype) @ x)[None]
-        return (x @ np.ones(x.shape[1], x.dtype))[:, None]
+        return x @ np.ones((x.shape[1], 1), x.dtype)
     return np.sum(x, axis=axes, keepdims=True)
 
 

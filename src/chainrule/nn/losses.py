@@ -41,7 +41,7 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
             f"{describe(scores)} and {describe(labels)}"
         )
     # Seen as unsigned, a negative label is a huge one: a single reduction checks both ends.
-    if labels.astype(np.int64, copy=False).view(np.uint64).max() >= shape[1]:
+    if np.maximum.reduce(labels.astype(np.int64, copy=False).view(np.uint64)) >= shape[1]:
         raise ValueError(
             f"labels must lie between 0 and {shape[1] - 1}, and these reach from {labels.min()} to {labels.max()}"
         )

@@ -82,26 +82,25 @@ class SGD:
 
         Raises GraphError if there is none.
         """
-        since, lr = self._last_write, self.lr
+        since, lr, momentum = self._last_write, self.lr, self.momentum
+        latest = since
         for p, v in zip(self.parameters, self.velocity, strict=True):
             if p._write <= since or p._grad is None:  # a gradient may be taken away to hold a parameter still
                 continue
-            self._last_write = max(self._last_write, p._write)
-            self.update(p.own_buffer(), p._grad, None if v is None else v.own_buffer(), lr)
-            p.touch()
-            if v is not None:
-                v.touch()
-        if self._last_write == since:
+            latest = max(latest, p._write)
+            self.update(p.writable(), p._grad, None if v is None else v.writable(), lr, momentum)
+        if latest == since:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
+        self._last_write = latest
 
-    def update(self, w: Any, gradient: Any, v: Any, lr: Any) -> None:
+    def update(self, w: Any, gradient: Any, v: Any, lr: Any, momentum: Any) -> None:
         """Write the new velocity into ``v`` and the new weights into ``w``."""
         if self.l2 and len(w.shape) > 1:
             gradient = gradient + self.l2 * w
         if v is None:
             np.subtract(w, lr * gradient, w)
             return
-        np.multiply(v, self.momentum, v)  # the last operand of a ufunc is where its result goes
+        np.multiply(v, momentum, v)  # the last operand of a ufunc is where its result goes
         np.subtract(v, lr * gradient, v)
         np.add(w, v, w)
 
