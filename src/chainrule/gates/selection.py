@@ -18,7 +18,9 @@ from chainrule.gates.primitive import Elementwise, primitive
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     """A number spread out beside an array: NumPy's loops for max and min are vectorised for two arrays only."""
     if isinstance(y, (int, float)) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
-        return x, np.full_like(x, y)
+        spread = np.empty_like(x)
+        spread.fill(y)
+        return x, spread
     return x, y
 
 

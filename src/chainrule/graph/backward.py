@@ -20,7 +20,7 @@ from chainrule.graph.apply import name_operands
 from chainrule.graph.array import Array, Parameter, check_fresh
 from chainrule.graph.errors import GraphError, NonFiniteError, describe, describe_nonfinite
 from chainrule.graph.mode import MODE
-from chainrule.graph.sums import summed
+from chainrule.graph.sums import ones, summed
 
 _next_write = count(1).__next__
 _last_output: ContextVar[Callable[[], Array | None]] = ContextVar("chainrule_last_output", default=lambda: None)
@@ -124,9 +124,9 @@ def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
     full = dx.shape
     if len(full) == 2 and isinstance(dx, np.ndarray):
         if shape == full[1:]:  # a bias: summed over the rows
-            return np.ones(full[0], dx.dtype) @ dx
+            return ones(full[0], dx.dtype) @ dx
         if shape == (full[0], 1):
-            return dx @ np.ones((full[1], 1), dx.dtype)
+            return dx @ ones(full[1], dx.dtype)[:, None]
     extra = len(full) - len(shape)
     axes = [*range(extra), *(i for i in range(extra, len(full)) if shape[i - extra] != full[i])]
     dx = summed(dx, tuple(axes))
@@ -184,7 +184,7 @@ def _seed(output: Array, upstream: Any) -> Any:
                 f"backward() starts from a scalar, and {output.label()} has shape {value.shape}: reduce it (np.sum, "
                 "np.mean) or give upstream=, the gradient of the loss with respect to it"
             )
-        return np.ones((), value.dtype)
+        return np.array(1, value.dtype)
     upstream = np.asarray(upstream._value if isinstance(upstream, Array) else upstream)
     if upstream.shape != value.shape:
         raise GraphError(f"upstream {describe(upstream)} does not fit {output.label()}, {describe(value)}")

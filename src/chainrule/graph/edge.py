@@ -99,7 +99,15 @@ class Edge:
 
 
 def edges(node: Array) -> list[Edge]:
-    """The edges into the gate that made ``node``, in the order of its arguments; none for a leaf or a constant."""
+    """The edges into the gate that made ``node``, in the order of its arguments; none for a leaf or a constant.
+
+    ``node.edges`` is the same.
+
+    >>> import chainrule as cr
+    >>> x, y = cr.array(2.0), cr.array(5.0)
+    >>> [edge.local_gradient.item() for edge in cr.edges(x * y)]
+    [5.0, 2.0]
+    """
     return [Edge(node, i) for i in range(len(node.inputs))]
 
 

@@ -12,7 +12,14 @@ class ChainruleError(Exception):
 
 
 class GraphError(ChainruleError, RuntimeError):
-    """A backward pass was asked of a circuit that cannot give it."""
+    """A circuit cannot give the gradient that was asked of it, or would give a wrong one.
+
+    >>> import chainrule as cr
+    >>> cr.array([1.0, 2.0]).backward()                                # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+      ...
+    chainrule.graph.errors.GraphError: backward() starts from a scalar, and an array ... has shape (2,): reduce it...
+    """
 
 
 class NonFiniteError(ChainruleError, FloatingPointError):

@@ -1,6 +1,6 @@
-"""What the engine does besides computing: the one context variable of the package.
+"""What the engine does besides computing, switched by ``no_grad`` and ``nonfinite``.
 
-``no_grad`` and ``nonfinite`` are per thread and per asyncio task, because a context variable is.
+Both are per thread and per asyncio task, because a context variable is.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """gradients: results carry gradients. stop_at_nonfinite: check each value and each gradient."""
+    """How gates are applied at present."""
 
     gradients: bool = True
+    """Whether results carry gradients."""
     stop_at_nonfinite: bool = False
+    """Whether each value and each gradient is checked."""
 
 
 PLAIN = Mode()

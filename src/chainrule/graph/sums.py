@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+
+def ones(n: int, dtype: np.dtype[Any]) -> Any:
+    """A vector of ones, to sum rows by a product. Short ones are kept: making one costs more than the product."""
+    return _short_ones(n, dtype) if n <= 4096 else np.ones(n, dtype)
+
+
+@lru_cache(maxsize=64)
+def _short_ones(n: int, dtype: np.dtype[Any]) -> Any:
+    made = np.ones(n, dtype)
+    made.setflags(write=False)
+    return made
 
 
 def summed(x: Any, axes: tuple[int, ...]) -> Any:
@@ -15,8 +28,8 @@ def summed(x: Any, axes: tuple[int, ...]) -> Any:
     """
     if len(axes) == 1 and isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f":
         if axes[0] == 0:
-            return (np.ones(x.shape[0], x.dtype) @ x)[None]
-        return x @ np.ones((x.shape[1], 1), x.dtype)
+            return (ones(x.shape[0], x.dtype) @ x)[None]
+        return x @ ones(x.shape[1], x.dtype)[:, None]
     return np.sum(x, axis=axes, keepdims=True)
 
 
