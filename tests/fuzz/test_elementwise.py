@@ -34,14 +34,14 @@ BINARY = {
     "multiply": lambda x, y: np.tanh(x) * y,
     "divide": lambda x, y: x / (2.5 + np.cos(y)),
     "power": lambda x, y: (1.5 + np.cos(x)) ** np.sin(y),
-    "maximum": lambda x, y: np.maximum(x, 0.3 * y - 0.1),  # never of a value with itself, a tie that stays
-    "minimum": lambda x, y: np.minimum(x, 0.3 * y - 0.1),
+    "maximum": lambda x, y: np.maximum(np.sin(1.3 * x), 0.3 * y - 0.1),  # never of a value with itself
+    "minimum": lambda x, y: np.minimum(np.sin(1.1 * x), 0.5 * y + 0.2),
     "logaddexp": np.logaddexp,
     "arctan2": lambda x, y: np.arctan2(x, 2.5 + np.sin(y)),
     "hypot": lambda x, y: np.hypot(x, 1.0 + np.square(y)),
     "where": lambda x, y: np.where(np.sin(3 * x) > 0, x, y),
     "remainder": lambda x, y: np.remainder(x, 3.5 + np.sin(y)),
-    "fmin": lambda x, y: np.fmin(0.3 * x - 0.1, y),
+    "fmin": lambda x, y: np.fmin(np.sin(1.7 * x), 0.7 * y - 0.3),
 }
 
 
