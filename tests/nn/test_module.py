@@ -166,3 +166,17 @@ def test_repr():
     model = Sequential(Linear(2, 3, bias=False), cr.nn.LeakyReLU(0.2), cr.nn.Maxout(3, 2, pieces=3))
     assert repr(model) == "Sequential(Linear(2, 3, bias=False), LeakyReLU(slope=0.2), Maxout(3, 2, pieces=3))"
     assert repr(Neuron([1.0, 2.0])) == "Neuron(2 inputs)"
+
+
+def test_users_may_call_their_layers_linear_and_neurons():
+    class Block(Module):
+        def __init__(self):
+            self.linear = Linear(2, 2)
+            self.neurons = [Neuron([0.5, 0.5])]
+
+        def forward(self, x):
+            return cr.relu(self.linear(x))
+
+    net = Sequential(Block(), Block())
+    assert net.stacked_linear() == []
+    assert net.neuron_count == 2 * 3

@@ -45,7 +45,7 @@ class Linear(Module):
     (5, 2)
     """
 
-    linear = True
+    _is_linear = True
 
     def __init__(
         self,
@@ -61,13 +61,9 @@ class Linear(Module):
             raise ValueError(f"a layer needs at least one input and one neuron, not {n_in} and {n_out}")
         deviation = math.sqrt(2.0 / n_in) if scale is None else scale
         generator = np.random.default_rng(rng)
+        self._neurons = n_out
         self.weight = Parameter(deviation * generator.standard_normal((n_in, n_out)), dtype=dtype, name="weight")
         self.bias = Parameter(np.zeros(n_out), dtype=dtype, name="bias") if bias else None
-
-    @property
-    def neurons(self) -> int:
-        """How many neurons the layer has."""
-        return self.weight.shape[1]
 
     def forward(self, x: Any) -> Any:
         weight, bias = self.weight, self.bias
@@ -112,13 +108,9 @@ class Maxout(Module):
         if pieces < 2:
             raise ValueError(f"maxout takes the largest of two or more pieces, not {pieces}")
         self.affine = Linear(n_in, n_out * pieces, dtype=dtype, rng=rng, scale=1.0 / math.sqrt(n_in))
-        self.affine.linear = False  # what follows it is a max
         self.pieces = pieces
-
-    @property
-    def neurons(self) -> int:
-        """Neurons beyond those that the affine maps count: each maxout neuron has ``pieces`` of them."""
-        return -(self.pieces - 1) * self.affine.neurons // self.pieces
+        # Its sums are no neurons yet, and what follows them is a max.
+        self.affine._is_linear, self.affine._neurons, self._neurons = False, 0, n_out
 
     def forward(self, x: Any) -> Any:
         z = self.affine(x)
@@ -130,21 +122,39 @@ class Maxout(Module):
 
 
 class Activation(Module):
-    """An activation function as a module, so that it can stand in a Sequential."""
+    """An activation function as a module, so that it can stand in a Sequential.
+
+    >>> import numpy as np, chainrule as cr
+    >>> class Sine(cr.nn.Activation):
+    ...     def forward(self, x):
+    ...         return np.sin(x)
+    >>> cr.nn.Sequential(cr.nn.Linear(2, 3), Sine())
+    Sequential(Linear(2, 3), Sine())
+    """
 
     def describe(self) -> str:
         return ""
 
 
 class ReLU(Activation):
-    """max(0, x): the rectified linear unit (see ``cr.relu``)."""
+    """max(0, x): the rectified linear unit (see ``cr.relu``).
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.nn.ReLU()(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
 
     def forward(self, x: Any) -> Any:
         return relu(x)
 
 
 class LeakyReLU(Activation):
-    """x where positive, else ``slope * x`` (see ``cr.leaky_relu``)."""
+    """x where positive, else ``slope * x`` (see ``cr.leaky_relu``).
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.nn.LeakyReLU(slope=0.01)(np.array([-1.0, 2.0]))
+    array([-0.01,  2.  ])
+    """
 
     def __init__(self, slope: float = 0.1) -> None:
         self.slope = slope
@@ -157,14 +167,24 @@ class LeakyReLU(Activation):
 
 
 class Sigmoid(Activation):
-    """1 / (1 + e^-x), in (0, 1) (see ``cr.sigmoid``)."""
+    """1 / (1 + e^-x), in (0, 1) (see ``cr.sigmoid``).
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.nn.Sigmoid()(np.array([0.0, 1.0])).round(2)
+    array([0.5 , 0.73])
+    """
 
     def forward(self, x: Any) -> Any:
         return sigmoid(x)
 
 
 class Tanh(Activation):
-    """tanh(x), in (-1, 1), centred at zero."""
+    """tanh(x), in (-1, 1), centred at zero.
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.nn.Tanh()(np.array([0.0, 1.0])).round(2)
+    array([0.  , 0.76])
+    """
 
     def forward(self, x: Any) -> Any:
         return tanh(x)
@@ -203,13 +223,12 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
 
-    def neighbours_both_linear(self) -> list[str]:
-        """Neighbouring layers that are both linear, in words."""
+    def _linear_neighbours(self) -> list[str]:
         return [
             f"layers {i} and {i + 1}, {a!r} and {b!r}, are both linear with no activation between them: "
             "together they equal one linear layer"
             for i, (a, b) in enumerate(zip(self.layers, self.layers[1:], strict=False))
-            if _end(a, -1).linear and _end(b, 0).linear
+            if _end(a, -1)._is_linear and _end(b, 0)._is_linear
         ]
 
     def describe(self) -> str:

@@ -32,13 +32,16 @@ class Module:
     ['factor']
     """
 
-    linear = False
+    # Not public, so that users may call what they like 'linear' and 'neurons'.
+    _is_linear = False
     """Whether the module is an affine map of its inputs, so that two of them in a row equal one."""
-
+    _neurons = 0
+    """How many neurons the module has besides those of the modules in it."""
     _label: str | None = None
     """What drawings call the module; its container sets it."""
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
+        """What the module computes from its inputs. Call the module itself, ``model(x)``: drawings then know it."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
@@ -67,16 +70,14 @@ class Module:
     @property
     def neuron_count(self) -> int:
         """How many neurons: outputs of all layers with weights, as the course counts (inputs are not neurons)."""
-        return sum(getattr(part, "neurons", 0) for part in self.named_modules().values())
+        return sum(part._neurons for part in self.named_modules().values())
 
     def stacked_linear(self) -> list[str]:
         """Pairs of linear layers with nothing nonlinear between them, in words: together they equal one layer."""
-        return [
-            pair
-            for part in self.named_modules().values()
-            if (pairs := getattr(part, "neighbours_both_linear", None))
-            for pair in pairs()
-        ]
+        return [pair for part in self.named_modules().values() for pair in part._linear_neighbours()]
+
+    def _linear_neighbours(self) -> list[str]:
+        return []
 
     def load(self, values: dict[str, Any]) -> None:
         """Assign values to the parameters by name.

@@ -30,7 +30,7 @@ class Neuron(Module):
     '1.00'
     """
 
-    neurons = 1
+    _neurons = 1
 
     def __init__(self, weights: Any, bias: Any = 0.0) -> None:
         self.weights = weights if isinstance(weights, Array) else Parameter(weights, name="weights")
