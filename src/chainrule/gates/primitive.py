@@ -14,8 +14,7 @@ are plain NumPy without in-place writes or branches on values, so the same rule 
 Constants in rules are Python numbers, which leave float32 alone; NumPy scalars would not.
 
 A gate may return ``(z, cached)`` from ``forward`` (see ``gates.composite``). A gate of any number of arguments writes
-``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's
-position.
+``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's position.
 """
 
 from __future__ import annotations
@@ -118,8 +117,7 @@ def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[...
     """A function that fetches what a rule reads from the node, and calls it.
 
     It has the form that ``graph.apply.AnyGate.rules`` asks for. The text is compiled once per rule, like the methods
-    of a namedtuple: looking names up at each call would cost as
-    much as the rule itself.
+    of a namedtuple: looking names up at each call would cost as much as the rule itself.
     """
     if rule is None:
         return lambda *_, **__: None
