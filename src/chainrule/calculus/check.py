@@ -8,7 +8,7 @@ a where) differs between x + h and x - h; at a tie it is met exactly. There, the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from chainrule.calculus.derivative import grad
 from chainrule.calculus.trees import leaves, map_leaves
 from chainrule.graph.array import Array, circuit, new_leaf, raw
 from chainrule.graph.errors import ChainruleError
+from chainrule.graph.site import Site
 
 GOOD, ACCEPTABLE, WRONG = 1e-7, 1e-4, 1e-2
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
@@ -36,6 +37,12 @@ class GradientReport:
         order: the highest derivative that was checked.
         kinks: choices inside the function that tie at x, or change within the step: ``maximum at net.py:12``.
         worst: where the largest disagreement is, and by how much (empty if nothing disagrees).
+        compared: how many directions crossed no kink and so could be compared.
+
+    >>> import numpy as np, chainrule as cr
+    >>> report = cr.check_grads(np.abs, np.array([0.0, 1.0]), order=1)
+    >>> report.verdict
+    'not compared: every direction crosses a kink'
     """
 
     relative_error: float
@@ -43,7 +50,6 @@ class GradientReport:
     kinks: tuple[str, ...] = ()
     worst: str = ""
     compared: int = 1
-    """How many directions crossed no kink and so could be compared."""
 
     @property
     def verdict(self) -> str:
@@ -52,14 +58,10 @@ class GradientReport:
         if not self.compared:
             return "not compared: every direction crosses a kink"
         if error <= GOOD:
-            reading = "good"
-        elif error <= ACCEPTABLE:
-            reading = "all right where there are kinks, high where there are none"
-        elif error <= WRONG:
-            reading = "uncomfortable"
-        else:
-            reading = "the gradient is probably wrong"
-        return reading
+            return "good"
+        if error <= ACCEPTABLE:
+            return "all right where there are kinks, high where there are none"
+        return "uncomfortable" if error <= WRONG else "the gradient is probably wrong"
 
     def __str__(self) -> str:
         kinks = f"; kinks: {', '.join(self.kinks)}" if self.kinks else ""
@@ -273,26 +275,23 @@ def _worst_element(function: Any, targets: list[Any], gradients: list[Any], step
 
 def choices(output: Any) -> list[tuple[str, Any]]:
     """What each gate of the circuit chose: ``(gate at line, the winners)``, in the order of the forward pass."""
-    found = []
+    return [(f"{gate} at {site}", choice) for gate, site, choice in _asked(output, "choice")]
+
+
+def _asked(output: Any, question: str) -> Iterator[tuple[str, Site | None, Any]]:
+    """Title, line and answer of every gate behind ``output`` that knows its ``choice`` or ``tie``."""
     for result in leaves(output):
         if isinstance(result, Array):
             for node in circuit(result):
-                choice = getattr(node.gate, "choice", None)
-                if choice is not None and node.inputs:
-                    found.append((f"{node.gate.title} at {node.site}", choice(*map(raw, node.inputs))))
-    return found
+                ask = getattr(node.gate, question, None)
+                if ask is not None and node.inputs:
+                    yield node.gate.title, node.site, ask(*map(raw, node.inputs))
 
 
 def _ties(function: Callable[..., Any], targets: list[Any]) -> list[str]:
     """Gates whose inputs tie exactly at the point of the check."""
     output = function(*[new_leaf(Array, x, True) for x in targets])
-    found = []
-    for result in leaves(output):
-        if isinstance(result, Array):
-            for node in circuit(result):
-                tie = getattr(node.gate, "tie", None)
-                if tie is not None and node.inputs and np.any(tie(*map(raw, node.inputs))):
-                    found.append(f"a tie in {node.gate.title} at {node.site}")
+    found = [f"a tie in {gate} at {site}" for gate, site, tie in _asked(output, "tie") if np.any(tie)]
     return list(dict.fromkeys(found))
 
 

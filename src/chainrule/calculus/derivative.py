@@ -125,7 +125,7 @@ def _between(variables: list[Array], output: Any) -> tuple[set[Array], bool]:
 def pull(trace: Trace, upstream: Any) -> list[Any]:
     """dL/dx for each variable, zeros for those that the output does not depend on."""
     gradients: dict[Array, Any] = {}
-    if trace.output in trace.relevant if isinstance(trace.output, Array) else False:
+    if isinstance(trace.output, Array) and trace.output in trace.relevant:
         dz = (
             new_leaf(Array, np.asarray(upstream), False)
             if trace.attached and not isinstance(upstream, Array)
@@ -205,7 +205,7 @@ def _check_one_array(output: Any, function: Any) -> None:
 
 def _scalar_seed(trace: Trace, function: Any) -> Any:
     output = trace.output
-    if isinstance(output, (tuple, list, dict)) or (np.shape(output) != ()):
+    if is_branch(output) or np.shape(output) != ():
         raise GraphError(
             f"grad needs a function with one scalar result, and {_name(function)} returned "
             f"{describe(output)}: reduce it (np.sum, np.mean), or use jacobian or vjp"
