@@ -1,6 +1,6 @@
 """chainrule: backpropagation you can see, at native speed."""
 
-from chainrule import data, nn, optim
+from chainrule import data, nn, optim, training
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from chainrule.gates.activation import leaky_relu, relu
@@ -11,6 +11,7 @@ from chainrule.gates.normalised import log_softmax, logsumexp, softmax
 from chainrule.gates.special import log_sigmoid, sigmoid, softplus
 from chainrule.graph.array import Array, Parameter, State
 from chainrule.graph.edge import Edge, edges
+from chainrule.graph.errors import ChainruleError, GraphError, NonFiniteError
 from chainrule.graph.memory import keep_freed_memory
 from chainrule.graph.mode import no_grad, nonfinite
 from chainrule.inspect.draw import draw
@@ -20,10 +21,13 @@ from chainrule.numpy_protocol import array, constant
 
 __all__ = [
     "Array",
+    "ChainruleError",
     "Edge",
     "Gate",
     "GradientError",
     "GradientReport",
+    "GraphError",
+    "NonFiniteError",
     "Parameter",
     "State",
     "array",
@@ -53,9 +57,12 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softplus",
+    "training",
     "value_and_grad",
     "vjp",
     "why",
 ]
+
+__version__ = "0.1.0"
 
 keep_freed_memory()

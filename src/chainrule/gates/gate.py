@@ -42,18 +42,22 @@ class Gate:
 
     @property
     def title(self) -> str:
+        """What messages and drawings call it: the name of the class."""
         return type(self).__name__
 
     def forward(self, *inputs: Any) -> Any:
+        """The output, a number or an ndarray, for inputs that are numbers and ndarrays; may cache on ``self``."""
         raise NotImplementedError(f"{self.title} must define forward(self, ...)")
 
     def backward(self, dz: Any) -> Any:
+        """A list or tuple with dL/dx for each input, of that input's shape (None for no gradient), given dL/dz."""
         raise NotImplementedError(f"{self.title} must define backward(self, dz)")
 
     def __call__(self, *inputs: Any) -> Any:
         return apply(copy(self), inputs)
 
     def argument(self, index: int) -> str:
+        """What ``forward`` calls its input number ``index``."""
         code = type(self).forward.__code__
         names = code.co_varnames[1 : code.co_argcount]
         return names[index] if index < len(names) else f"x{index}"

@@ -8,6 +8,7 @@ cycles and goes away with its last reference. Leaves have no gate. Operators and
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -37,7 +38,15 @@ class Array:
         number: creation number; every input is older than its gate's output.
 
     Make one with ``cr.array``, ``cr.constant`` or by applying a gate. Arrays are values: a slice is never a view, and
-    ``x[i] = v`` gives the name ``x`` a new value without touching the old one.
+    ``x[i] = v`` gives the name ``x`` a new value without touching the old one. Attributes with an underscore are for
+    this package alone.
+
+    >>> import chainrule as cr
+    >>> x = cr.array([1.0, 2.0])
+    >>> z = (x * x).sum()
+    >>> z.backward()
+    >>> x.grad, z.gate.title, z.inputs[0].gate.title
+    (array([2., 4.]), 'sum', 'multiply')
     """
 
     __slots__ = (
@@ -128,26 +137,32 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
         return self._value.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements."""
         return self._value.dtype  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
+        """How many axes it has."""
         return self._value.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
+        """How many elements it has."""
         return self._value.size  # type: ignore[no-any-return]
 
     @property
     def itemsize(self) -> int:
+        """How many bytes an element takes."""
         return self._value.itemsize  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
+        """How many bytes the value takes."""
         return self._value.nbytes  # type: ignore[no-any-return]
 
     def item(self, *index: Any) -> Any:
@@ -234,8 +249,6 @@ class Array:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Array:
         # Oldest first, so that every input is copied before its gate, and without recursion.
-        from copy import deepcopy
-
         for old in sorted(ancestors(self), key=lambda node: node.number):
             if id(old) in memo:
                 continue

@@ -172,6 +172,7 @@ def _refused(name: str, instead: str) -> Callable[..., Any]:
     def method(self: Array, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"Array.{name} is not supported: Arrays are values; {instead}")
 
+    method.__doc__ = f"Not supported: {instead}."
     return method
 
 
@@ -179,7 +180,16 @@ def _absent(name: str, instead: str) -> Callable[[Array], Any]:
     def get(self: Array) -> Any:
         raise AttributeError(f"Array has no {name}: {instead} (its ndarray is .value)")
 
+    get.__doc__ = f"Not there: {instead}."
     return get
+
+
+def _as_ndarrays(name: str, function: Any) -> Any:
+    """Give a method or property the name and the help that users of ndarrays know."""
+    if function.__doc__ is None:
+        function.__name__, function.__qualname__ = name, f"Array.{name}"
+        function.__doc__ = f"As ``numpy.ndarray.{name}``."
+    return function
 
 
 def detach(x: Array) -> Array:
@@ -256,6 +266,6 @@ def install() -> None:
     target.__array_ufunc__ = array_ufunc
     target.__array_function__ = array_function
     for name, function in METHODS.items():
-        setattr(target, name, function)
+        setattr(target, name, _as_ndarrays(name, function))
     for name, getter in PROPERTIES.items():
-        setattr(target, name, property(getter))
+        setattr(target, name, property(_as_ndarrays(name, getter)))

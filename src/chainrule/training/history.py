@@ -12,7 +12,11 @@ from chainrule.training.files import written_whole
 
 @dataclass(frozen=True)
 class Epoch:
-    """Loss and accuracy at the end of an epoch, on the data learned from and on the data held out."""
+    """Loss and accuracy at the end of an epoch, on the data learned from and on the data held out.
+
+    >>> Epoch(1, 0.5, 0.8, 0.6, 0.75, 0.1).test_loss
+    0.6
+    """
 
     epoch: int
     train_loss: float
@@ -46,6 +50,7 @@ class History:
         return self.epochs[-1]
 
     def append(self, epoch: Epoch) -> None:
+        """Note one more epoch."""
         self.epochs.append(epoch)
 
     def write_csv(self, path: str | Path) -> None:

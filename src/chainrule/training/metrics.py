@@ -46,7 +46,13 @@ def accuracy(scores: Any, labels: Any) -> float:
 
 
 def evaluate(model: Module, x: NDArray[Any], y: NDArray[Any], loss: Loss = cross_entropy) -> Score:
-    """Loss and accuracy of ``model`` on all of ``x`` (n, ...) and ``y`` (n,), without recording a circuit."""
+    """Loss and accuracy of ``model`` on all of ``x`` (n, ...) and ``y`` (n,), without recording a circuit.
+
+    >>> import numpy as np, chainrule as cr
+    >>> net = cr.nn.Linear(2, 2, scale=0.0)
+    >>> evaluate(net, np.ones((4, 2)), np.array([0, 0, 0, 1])).accuracy
+    0.75
+    """
     with no_grad():
         scores = model(x)
         return Score(float(loss(scores, y)), accuracy(scores, y))

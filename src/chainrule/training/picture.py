@@ -15,6 +15,11 @@ def draw_history(history: History, path: str | Path, title: str = "") -> None:
 
     The gap between the two lines is what over-fitting looks like. Raises ModuleNotFoundError where matplotlib is
     missing, ValueError for an empty history.
+
+    >>> import tempfile
+    >>> from chainrule.training import Epoch, History
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     draw_history(History([Epoch(1, 0.5, 0.8, 0.6, 0.75, 0.1)]), f"{folder}/loss.svg")
     """
     if not len(history):
         raise ValueError("there is no epoch to draw")

@@ -18,6 +18,10 @@ def save(model: Module, path: str | Path, metadata: Mapping[str, str] | None = N
     """Write every parameter under its name (``layers.0.weight``), in its own shape and dtype.
 
     The file appears whole or not at all; one that stands there is replaced. ``metadata`` are notes to keep with it.
+
+    >>> import tempfile, chainrule as cr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(cr.nn.Linear(2, 3), f"{folder}/net.safetensors", {"epochs": "30"})
     """
     values = {name: np.array(p.value, order="C") for name, p in model.named_parameters().items()}
     with written_whole(path) as partial:
