@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from chainrule import __version__
 from chainrule.cli.check import check
 from chainrule.cli.errors import OneLineErrors
 from chainrule.cli.explain import explain
@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"chainrule {version('chainrule')}")
+        typer.echo(f"chainrule {__version__}")
         raise typer.Exit
 
 
@@ -39,7 +39,7 @@ def chainrule(
         typer.echo(context.get_help())
 
 
-app.command(no_args_is_help=False)(train)
+app.command()(train)
 app.command(context_settings={"ignore_unknown_options": True})(explain)
 app.command()(check)
 

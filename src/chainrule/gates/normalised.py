@@ -11,12 +11,8 @@ import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.gates.product import floating, operand
-from chainrule.gates.reduction import Axes, log_sum_exp, normal_axes, reduced
+from chainrule.gates.reduction import Axes, every_axis, log_sum_exp, normal_axes, reduced
 from chainrule.graph.sums import summed
-
-
-def every_axis(x: Any, axis: Axes) -> tuple[int, ...]:
-    return tuple(range(len(x.shape))) if axis is None else axis
 
 
 def lowered(x: Any, axis: Axes) -> Any:
@@ -32,11 +28,11 @@ class Softmax(Primitive):
 
     def forward(self, x: Any) -> Any:
         z = np.exp(lowered(x, self.axis))
-        return z / summed(z, every_axis(z, self.axis))
+        return z / summed(z, every_axis(self.axis, len(z.shape)))
 
     def dx(self, dz: Any, z: Any) -> Any:
         weighted = dz * z
-        return weighted - z * summed(weighted, every_axis(z, self.axis))
+        return weighted - z * summed(weighted, every_axis(self.axis, len(z.shape)))
 
 
 @primitive
@@ -47,10 +43,10 @@ class LogSoftmax(Primitive):
 
     def forward(self, x: Any) -> Any:
         z = lowered(x, self.axis)
-        return z - np.log(summed(np.exp(z), every_axis(z, self.axis))) if z.size else z
+        return z - np.log(summed(np.exp(z), every_axis(self.axis, len(z.shape)))) if z.size else z
 
     def dx(self, dz: Any, z: Any) -> Any:
-        return dz - np.exp(z) * summed(dz, every_axis(z, self.axis))
+        return dz - np.exp(z) * summed(dz, every_axis(self.axis, len(z.shape)))
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:

@@ -97,8 +97,7 @@ class Min(Primitive):
 def shared_among_ties(dz: Any, z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     chosen = (x == kept(z, x, axis, keepdims)) | np.isnan(x)  # where there is a NaN, it is what was chosen
     winners = chosen.astype(dz.dtype)
-    axes = tuple(range(len(x.shape))) if axis is None else axis
-    return winners * (kept(dz, x, axis, keepdims) / summed(winners, axes))
+    return winners * (kept(dz, x, axis, keepdims) / summed(winners, every_axis(axis, len(x.shape))))
 
 
 @primitive
@@ -211,6 +210,11 @@ def normal_axes(axis: Any, ndim: int) -> Axes:
     if type(axis) is int and -ndim <= axis < ndim:  # NumPy's own check costs more than the reduction
         return (axis % ndim,)
     return tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+
+
+def every_axis(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """Normalised axes spelled out, where None stands for all of them."""
+    return tuple(range(ndim)) if axis is None else axis
 
 
 def few_columns(ufunc: Any, x: Any, axis: Axes) -> bool:

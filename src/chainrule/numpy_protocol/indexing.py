@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.indexing import getitem, plain_index, scatter_add
+from chainrule.gates.indexing import getitem, plain_index, scatter_add, setitem
 from chainrule.gates.selection import clip as clip_gate
 from chainrule.gates.selection import where as where_gate
 from chainrule.graph.array import Array, ndim_of, new_leaf, raw, shape_of
@@ -177,8 +177,6 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     result: Any = np.zeros(shape_of(x), x.dtype)
     for condition, function in zip(conditions, functions, strict=True):
         values = function(x[condition], *args, **kw) if callable(function) else function
-        from chainrule.gates.indexing import setitem
-
         result = setitem(result, condition, values)
     return result
 

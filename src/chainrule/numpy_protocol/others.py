@@ -58,11 +58,6 @@ unseen(
 unseen("dispatches on like= alone: to fill with an Array use np.full_like or np.broadcast_to", np.full)
 
 refuse("use np.exp(np.linspace(np.log(start), np.log(stop), num))", np.geomspace)
-refuse(
-    "its results may be complex: use the function of the same name in np, on numbers inside its domain",
-    np.emath.arccos, np.emath.arcsin, np.emath.arctanh, np.emath.log, np.emath.log10, np.emath.log2, np.emath.logn,
-    np.emath.power, np.emath.sqrt,
-)  # fmt: skip
 refuse("Arrays hold numbers, not dates: use .value", np.busday_count, np.busday_offset, np.datetime_as_string,
        np.is_busday)  # fmt: skip
 refuse(

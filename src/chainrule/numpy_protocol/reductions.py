@@ -8,7 +8,20 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.indexing import getitem
-from chainrule.gates.reduction import Axes, Cumprod, Cumsum, Max, Mean, Min, Prod, Sum, normal_axes
+from chainrule.gates.product import floating
+from chainrule.gates.reduction import (
+    Axes,
+    Cumprod,
+    Cumsum,
+    Max,
+    Mean,
+    Min,
+    Prod,
+    Sum,
+    every_axis,
+    log_sum_exp,
+    normal_axes,
+)
 from chainrule.graph.array import Array, ndim_of, shape_of
 from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse
 from chainrule.numpy_protocol.shapes import along, one_axis
@@ -29,15 +42,20 @@ def _start(initial: Any, dtype: Any) -> Any:
     return initial.astype(dtype) if isinstance(initial, Array) else np.asarray(initial).astype(dtype)
 
 
+def masks(where: Any) -> bool:
+    """Whether a ``where=`` argument leaves elements out."""
+    return given(where) and where is not True
+
+
 def _masked(a: Any, where: Any, fill: Any) -> Any:
     """``a`` with ``fill`` where the mask of a ``where=`` argument is False."""
-    return a if not given(where) or where is True else np.where(where, a, fill)
+    return np.where(where, a, fill) if masks(where) else a
 
 
 def _count(a: Any, axis: Axes, where: Any) -> Any:
     """How many elements go into each result: a number, or an array where a mask decides."""
     shape = shape_of(a)
-    if not given(where) or where is True:
+    if not masks(where):
         return math.prod(shape if axis is None else (shape[i] for i in axis))
     mask = np.broadcast_to(np.asarray(where), shape)
     return np.sum(mask, axis=axis, keepdims=True)
@@ -56,21 +74,26 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims:
 @differentiable(np.prod)
 def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _GIVEN,
          where: Any = _GIVEN) -> Any:  # fmt: skip
-    a = _masked(_cast(a, dtype), where, 1)
-    axes, shape = normal_axes(axis, ndim_of(a)), shape_of(a)
-    axes = tuple(range(len(shape))) if axes is None else axes
+    flat, kept_shape = _flat_last(_masked(_cast(a, dtype), where, 1), axis)
+    total = Prod.of(flat.ndim - 1)(flat)
+    if given(keepdims) and keepdims:
+        total = np.reshape(total, kept_shape)
+    return total * _start(initial, total.dtype) if given(initial) else total
+
+
+def _flat_last(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
+    """``a`` with the reduced axes as one at the end, and the shape that ``keepdims`` gives to a result."""
+    shape = shape_of(a)
+    axes = every_axis(normal_axes(axis, len(shape)), len(shape))
     rest = tuple(i for i in range(len(shape)) if i not in axes)
     flat = np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
-    total = Prod.of(len(rest))(flat)
-    if given(keepdims) and keepdims:
-        total = np.reshape(total, tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    return total * _start(initial, total.dtype) if given(initial) else total
+    return flat, tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
 def _extreme(gate: Any, worst: float, pick: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Any:
     if initial is _GIVEN and where is _GIVEN:
         return gate.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(a)
-    if given(where) and where is not True:
+    if masks(where):
         if not given(initial):
             raise ValueError("where= needs initial=, the result where nothing is selected")
         a = _masked(a, where, worst if a.dtype.kind == "f" else np.asarray(initial, a.dtype))
@@ -103,7 +126,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     if dtype is None and a.dtype.kind in "iub":
         dtype = np.float64
     a, axes = _cast(a, dtype), normal_axes(axis, ndim_of(a))
-    if (where is _GIVEN and a.size) or ((not given(where) or where is True) and _count(a, axes, where)):
+    if a.size and not masks(where):
         return Mean.of(axes, bool(keepdims))(a)
     total = sum(a, axes, keepdims=keepdims, where=where)
     n = _count(a, axes, where)  # of nothing: 0 / 0 is NaN with a warning, as in NumPy
@@ -275,7 +298,7 @@ def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
 
 def _valid(a: Any, where: Any) -> Any:
     valid = ~np.isnan(a)
-    return valid & np.asarray(where) if given(where) and where is not True else valid
+    return valid & np.asarray(where) if masks(where) else valid
 
 
 @differentiable(np.nanmean)
@@ -333,10 +356,7 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     q = np.asarray(q)
     if q.size and not ((q >= 0) & (q <= 1)).all():
         raise ValueError("quantiles must be in the range [0, 1]")
-    axes, shape = normal_axes(axis, ndim_of(a)), shape_of(a)
-    axes = tuple(range(len(shape))) if axes is None else axes
-    rest = tuple(i for i in range(len(shape)) if i not in axes)
-    flat = np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
+    flat, kept_shape = _flat_last(a, axis)
     ordered = np.sort(flat, axis=-1)
     place = q * (shape_of(ordered)[-1] - 1)
     low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
@@ -346,10 +366,8 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
         value = below + (above - below) * (place - low).astype(precision)
     if a.dtype.kind == "f":
         value = np.where(np.any(np.isnan(flat), -1)[(...,) + (None,) * q.ndim], math.nan, value)
-    value = np.moveaxis(value, tuple(range(len(rest), len(rest) + q.ndim)), tuple(range(q.ndim)))
-    if keepdims:
-        value = np.reshape(value, (*q.shape, *(1 if i in axes else n for i, n in enumerate(shape))))
-    return value
+    value = np.moveaxis(value, tuple(range(flat.ndim - 1, flat.ndim - 1 + q.ndim)), tuple(range(q.ndim)))
+    return np.reshape(value, (*q.shape, *kept_shape)) if keepdims else value
 
 
 REDUCTIONS.update(
@@ -358,17 +376,11 @@ REDUCTIONS.update(
         (np.multiply, "reduce"): lambda a, axis=0, **options: prod(a, axis, **options),
         (np.maximum, "reduce"): lambda a, axis=0, **options: max(a, axis, **options),
         (np.minimum, "reduce"): lambda a, axis=0, **options: min(a, axis, **options),
-        (np.logaddexp, "reduce"): lambda a, axis=0, **options: _log_sum_exp(a, axis, **options),
+        (np.logaddexp, "reduce"): lambda a, axis=0, **options: log_sum_exp(floating(a), axis, **options),
         (np.add, "accumulate"): lambda a, axis=0: cumsum(a, axis),
         (np.multiply, "accumulate"): lambda a, axis=0: cumprod(a, axis),
     }
 )
-
-
-def _log_sum_exp(a: Any, axis: Any, **options: Any) -> Any:
-    from chainrule.gates.reduction import log_sum_exp
-
-    return log_sum_exp(a if a.dtype.kind == "f" else a.astype(np.float64), axis, **options)
 
 
 constant(

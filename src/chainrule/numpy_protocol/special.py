@@ -77,7 +77,7 @@ def _steps(f: Any, spacing: Any, axis: int) -> Any:
 
 
 constant(np.angle)
-for function in ("sqrt", "log", "log2", "log10", "power", "arccos", "arcsin", "arctanh"):
-    refuse(f"its results may be complex; use np.{function} where they are real", getattr(np.emath, function))
+for _name in ("sqrt", "log", "log2", "log10", "power", "arccos", "arcsin", "arctanh"):
+    refuse(f"its results may be complex; use np.{_name} where they are real", getattr(np.emath, _name))
 refuse("its results may be complex; use np.log(x) / np.log(n) where they are real", np.emath.logn)
 refuse("Arrays are real: use np.sort", np.sort_complex)

@@ -46,7 +46,6 @@ GATES: dict[Any, Any] = {
     np.arcsin: t.arcsin,
     np.arccos: t.arccos,
     np.arctan: t.arctan,
-    np.arctan2: t.arctan2,
     np.sinh: t.sinh,
     np.cosh: t.cosh,
     np.tanh: t.tanh,
@@ -59,8 +58,8 @@ GATES: dict[Any, Any] = {
     np.fmin: s.fmin,
     np.matmul: matmul,
 }
-for ufunc, gate in GATES.items():
-    differentiable(ufunc)(gate)
+for _ufunc, _gate in GATES.items():
+    differentiable(_ufunc)(_gate)
 
 
 @differentiable(np.positive, np.conjugate)
@@ -83,6 +82,11 @@ def deg2rad(x: Any) -> Any:
 @differentiable(np.rad2deg, np.degrees)
 def rad2deg(x: Any) -> Any:
     return x * (180.0 / math.pi)
+
+
+@differentiable(np.arctan2)
+def arctan2(y: Any, x: Any) -> Any:
+    return t.arctan2(*a.in_one_precision(y, x))
 
 
 @differentiable(np.float_power)
