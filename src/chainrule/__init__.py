@@ -17,7 +17,7 @@ from chainrule.graph.mode import no_grad, nonfinite
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
 from chainrule.inspect.why import why
-from chainrule.numpy_protocol import array, constant
+from chainrule.numpy_protocol.creation import array, constant
 
 __all__ = [
     "Array",

@@ -25,7 +25,7 @@ from chainrule.gates.error_function import erf
 from chainrule.gates.special import sigmoid, softplus
 from chainrule.graph.array import Array, circuit
 from chainrule.graph.errors import ChainruleError
-from chainrule.numpy_protocol import array
+from chainrule.numpy_protocol.creation import array
 
 LONGEST = 1000
 """Characters of an expression, and elements of a value."""

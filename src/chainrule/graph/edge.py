@@ -6,7 +6,6 @@ gradient can be looked at before any backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,12 +113,8 @@ def edges(node: Array) -> list[Edge]:
 def outgoing(nodes: list[Array]) -> dict[Array, list[Edge]]:
     """For each array, the edges on which it flows into ``nodes``: more than one is a branch."""
     out: dict[Array, list[Edge]] = {node: [] for node in nodes}
-    for edge in _all_edges(nodes):
-        if isinstance(edge.input, Array):
-            out.setdefault(edge.input, []).append(edge)
-    return out
-
-
-def _all_edges(nodes: list[Array]) -> Iterator[Edge]:
     for node in nodes:
-        yield from edges(node)
+        for edge in edges(node):
+            if isinstance(edge.input, Array):
+                out.setdefault(edge.input, []).append(edge)
+    return out

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.graph.array import Array, ancestors, raw
 from chainrule.graph.backward import FREED, last_output
-from chainrule.graph.edge import Edge, edges
+from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.provenance import Cut
 from chainrule.graph.site import Site
 from chainrule.inspect.formula import changed
@@ -147,7 +147,7 @@ def _cut_by(cut: Cut) -> str:
 
 def _not_written(x: Array, output: Array, behind: list[Array]) -> Why:
     f = _named(output, "the output")
-    for edge in _consumers(x, behind):
+    for edge in outgoing(behind)[x]:
         if getattr(edge.node, "_grad", None) is not None and _refuses(edge):
             gate = edge.node.gate.title
             text = f"{gate} at {edge.node.site} hands {x.label()} no gradient (its backward returns None for it)."
@@ -184,10 +184,10 @@ def _of_gradient(x: Array, output: Array, behind: list[Array]) -> Why:
 
 def _zero(x: Array, output: Array, behind: list[Array]) -> Why:
     """Follow the zero towards the output, to the gate whose upstream gradient is not zero but whose part is."""
-    consumers = _by_input(behind)
+    consumers = outgoing(behind)
     node = x
     while node is not output:
-        wires = consumers.get(node, [])
+        wires = consumers[node]
         fed = [edge for edge in wires if np.any(np.asarray(getattr(edge.node, "_grad", 0.0)))]
         for edge in fed:
             if changed(edge.node) is not None:
@@ -266,9 +266,9 @@ def _how_blocked(edge: Edge) -> tuple[str, str]:
 
 def _nearly_zero(x: Array, grad: Any, behind: list[Array]) -> Why:
     """Go along the largest contributions and look for a squashing gate that is saturated."""
-    consumers = _by_input(behind)
+    consumers = outgoing(behind)
     node, name = x, x.label()
-    while wires := consumers.get(node):
+    while wires := consumers[node]:
         edge = max(wires, key=lambda wire: float(np.max(np.abs(_part(wire)), initial=0.0)))
         z = edge.node
         if z.gate.title in SQUASHING and edge.diagonal:
@@ -290,19 +290,6 @@ def _part(edge: Edge) -> Any:
 
 
 # ---- words
-
-
-def _by_input(behind: list[Array]) -> dict[Array, list[Edge]]:
-    found: dict[Array, list[Edge]] = {}
-    for node in behind:
-        for edge in edges(node):
-            if edge.live:
-                found.setdefault(edge.input, []).append(edge)
-    return found
-
-
-def _consumers(x: Array, behind: list[Array]) -> list[Edge]:
-    return _by_input(behind).get(x, [])
 
 
 def _named(x: Array, otherwise: str) -> str:
