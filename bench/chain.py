@@ -1,6 +1,6 @@
 """A chain of scalar gates: time and memory to build it, to run backward through it, and to drop it.
 
-    python bench/chain.py [LENGTH ...]
+Usage: python bench/chain.py [LENGTH ...]
 """
 
 from __future__ import annotations

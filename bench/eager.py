@@ -4,7 +4,7 @@ Three nets, softmax cross-entropy: 2-6-2-2 (tanh, batch 100), 2-100-3 (ReLU, 300
 hand is the yardstick; whichever of PyTorch, HIPS autograd and mygrad are installed run beside it. All of them take
 turns in one process, so that a noisy machine is noisy for everybody; medians and ratios are printed.
 
-    python bench/eager.py [--rounds 40] [--only 2-6-2-2]
+Usage: python bench/eager.py [--rounds 40] [--only 2-6-2-2]
 """
 
 from __future__ import annotations
