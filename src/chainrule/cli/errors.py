@@ -44,5 +44,5 @@ class OneLineErrors(TyperGroup):
 
 
 def _exit(message: str, status: int) -> NoReturn:
-    print("chainrule:", " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    typer.echo(f"chainrule: {' '.join(message.split())}", err=True)
     sys.exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,50 +55,40 @@ class Mean(Primitive):
         return math.prod(shape if self.axis is None else (shape[i] for i in self.axis))
 
 
-@primitive
-class Max(Primitive):
-    """z = the largest element of x along the axes; elements that tie share the gradient equally"""
+@dataclass(frozen=True, repr=False)
+class Extreme(Primitive):
+    """What the largest and the smallest element have in common: elements that tie share the gradient equally."""
 
     axis: Axes
     keepdims: bool
+
+    def choice(self, x: Any) -> Any:
+        return x == kept(self.forward(x), x, self.axis, self.keepdims)
+
+    def tie(self, x: Any) -> Any:
+        return np.sum(self.choice(x), axis=self.axis) > 1
+
+    def dx(self, dz: Any, z: Any, x: Any) -> Any:
+        chosen = (x == kept(z, x, self.axis, self.keepdims)) | np.isnan(x)  # a NaN among the elements is chosen
+        winners = chosen.astype(dz.dtype)
+        share = kept(dz, x, self.axis, self.keepdims) / summed(winners, every_axis(self.axis, len(x.shape)))
+        return winners * share
+
+
+@primitive
+class Max(Extreme):
+    """z = the largest element of x along the axes; elements that tie share the gradient equally"""
 
     def forward(self, x: Any) -> Any:
         return reduced(np.maximum, x, self.axis, self.keepdims)
 
-    def choice(self, x: Any) -> Any:
-        return x == kept(self.forward(x), x, self.axis, self.keepdims)
-
-    def tie(self, x: Any) -> Any:
-        return np.sum(self.choice(x), axis=self.axis) > 1
-
-    def dx(self, dz: Any, z: Any, x: Any) -> Any:
-        return shared_among_ties(dz, z, x, self.axis, self.keepdims)
-
 
 @primitive
-class Min(Primitive):
+class Min(Extreme):
     """z = the smallest element of x along the axes; elements that tie share the gradient equally"""
-
-    axis: Axes
-    keepdims: bool
 
     def forward(self, x: Any) -> Any:
         return reduced(np.minimum, x, self.axis, self.keepdims)
-
-    def choice(self, x: Any) -> Any:
-        return x == kept(self.forward(x), x, self.axis, self.keepdims)
-
-    def tie(self, x: Any) -> Any:
-        return np.sum(self.choice(x), axis=self.axis) > 1
-
-    def dx(self, dz: Any, z: Any, x: Any) -> Any:
-        return shared_among_ties(dz, z, x, self.axis, self.keepdims)
-
-
-def shared_among_ties(dz: Any, z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
-    chosen = (x == kept(z, x, axis, keepdims)) | np.isnan(x)  # where there is a NaN, it is what was chosen
-    winners = chosen.astype(dz.dtype)
-    return winners * (kept(dz, x, axis, keepdims) / summed(winners, every_axis(axis, len(x.shape))))
 
 
 @primitive

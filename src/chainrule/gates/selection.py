@@ -24,20 +24,24 @@ def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
-@primitive
-class Maximum(Elementwise):
-    """z = max(x, y): dz/dx is 1 if x >= y, dz/dy is 1 if y >= x, else 0; at a tie both are 1"""
-
-    notation = "max({0}, {1})"
-
-    def forward(self, x: Any, y: Any) -> Any:
-        return np.maximum(*side_by_side(x, y))
+class OneOfTwo(Elementwise):
+    """What gates that choose between x and y by size have in common."""
 
     def choice(self, x: Any, y: Any) -> Any:
         return np.greater(x, y)
 
     def tie(self, x: Any, y: Any) -> Any:
         return np.equal(x, y)
+
+
+@primitive
+class Maximum(OneOfTwo):
+    """z = max(x, y): dz/dx is 1 if x >= y, dz/dy is 1 if y >= x, else 0; at a tie both are 1"""
+
+    notation = "max({0}, {1})"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return np.maximum(*side_by_side(x, y))
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * (x >= y).astype(dz.dtype)
@@ -47,19 +51,13 @@ class Maximum(Elementwise):
 
 
 @primitive
-class Minimum(Elementwise):
+class Minimum(OneOfTwo):
     """z = min(x, y): mirrors the max gate, at a tie both local gradients are 1"""
 
     notation = "min({0}, {1})"
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.minimum(*side_by_side(x, y))
-
-    def choice(self, x: Any, y: Any) -> Any:
-        return np.greater(x, y)
-
-    def tie(self, x: Any, y: Any) -> Any:
-        return np.equal(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * (x <= y).astype(dz.dtype)
@@ -69,17 +67,11 @@ class Minimum(Elementwise):
 
 
 @primitive
-class Fmax(Elementwise):
+class Fmax(OneOfTwo):
     """z = max(x, y), where a NaN loses against a number"""
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmax(x, y)
-
-    def choice(self, x: Any, y: Any) -> Any:
-        return np.greater(x, y)
-
-    def tie(self, x: Any, y: Any) -> Any:
-        return np.equal(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * ((x >= y) | np.isnan(y))
@@ -89,17 +81,11 @@ class Fmax(Elementwise):
 
 
 @primitive
-class Fmin(Elementwise):
+class Fmin(OneOfTwo):
     """z = min(x, y), where a NaN loses against a number"""
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmin(x, y)
-
-    def choice(self, x: Any, y: Any) -> Any:
-        return np.greater(x, y)
-
-    def tie(self, x: Any, y: Any) -> Any:
-        return np.equal(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * ((x <= y) | np.isnan(y))

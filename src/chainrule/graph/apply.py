@@ -45,7 +45,7 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
 
     With no Array among the operands, the plain value is returned.
     """
-    values = []
+    values: list[Any] = []
     live = lifted = False
     for x in operands:
         if isinstance(x, Array):

@@ -65,7 +65,7 @@ class Array:
         "number",
     )
 
-    _value: Any
+    _value: NDArray[Any]
     _site: tuple[Any, int] | None
     _grad: Any
     _write: int
@@ -88,7 +88,7 @@ class Array:
         """The ndarray behind it: writable on leaves, a read-only view on results."""
         value = self._value
         if self.gate is None:
-            return value  # type: ignore[no-any-return]
+            return value
         view: NDArray[Any] = np.asarray(value).view()
         view.setflags(write=False)
         return view
@@ -138,32 +138,32 @@ class Array:
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return self._value.shape  # type: ignore[no-any-return]
+        return self._value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the elements."""
-        return self._value.dtype  # type: ignore[no-any-return]
+        return self._value.dtype
 
     @property
     def ndim(self) -> int:
         """How many axes it has."""
-        return self._value.ndim  # type: ignore[no-any-return]
+        return self._value.ndim
 
     @property
     def size(self) -> int:
         """How many elements it has."""
-        return self._value.size  # type: ignore[no-any-return]
+        return self._value.size
 
     @property
     def itemsize(self) -> int:
         """How many bytes an element takes."""
-        return self._value.itemsize  # type: ignore[no-any-return]
+        return self._value.itemsize
 
     @property
     def nbytes(self) -> int:
         """How many bytes the value takes."""
-        return self._value.nbytes  # type: ignore[no-any-return]
+        return self._value.nbytes
 
     def item(self, *index: Any) -> Any:
         """One element as a Python number: a way out of the graph, on purpose."""
@@ -175,7 +175,7 @@ class Array:
 
     def tobytes(self, order: Any = "C") -> bytes:
         """The raw bytes of the value, out of the graph."""
-        return self._value.tobytes(order)  # type: ignore[no-any-return]
+        return self._value.tobytes(order)
 
     def __len__(self) -> int:
         return len(self._value)
@@ -353,7 +353,7 @@ class State(Array):
         if sys.getrefcount(self._value) > _UNSHARED:
             self._value = np.array(self._value)
         self.number = next_number()
-        return self._value  # type: ignore[no-any-return]
+        return self._value
 
     def _refuse_in_place(self, other: Any) -> Any:
         raise TypeError(
