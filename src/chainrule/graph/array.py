@@ -482,10 +482,14 @@ def circuit(output: Array) -> list[Array]:
     return sorted(ancestors(output), key=lambda node: node.number)
 
 
-def check_fresh(node: Array, x: Array) -> None:
-    """An input younger than its gate was written after the gate had used it."""
-    if x.number > node.number:
-        raise GraphError(
-            f"{x.label()} was changed after {node.gate.title} at {node.site} had used it, so its gradient would be "
-            "wrong: run the forward pass again, or change it after backward()"
-        )
+def changed_input(node: Array) -> Array | None:
+    """An input younger than its gate: it was written after the gate had used it (by an optimiser's step, say)."""
+    return next((x for x in node.inputs if isinstance(x, Array) and x.number > node.number), None)
+
+
+def changed_after_use(node: Array, x: Array) -> GraphError:
+    """The error for a gradient that would need what ``x`` was when the gate of ``node`` used it."""
+    return GraphError(
+        f"{x.label()} was changed after {node.gate.title} at {node.site} had used it, so its gradient would be "
+        "wrong: run the forward pass again, or change it after backward()"
+    )

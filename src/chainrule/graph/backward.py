@@ -17,7 +17,7 @@ from weakref import ref
 import numpy as np
 
 from chainrule.graph.apply import name_operands
-from chainrule.graph.array import Array, Parameter, check_fresh
+from chainrule.graph.array import Array, Parameter, changed_after_use
 from chainrule.graph.errors import GraphError, NonFiniteError, describe, describe_nonfinite
 from chainrule.graph.mode import MODE
 from chainrule.graph.sums import ones, summed
@@ -70,7 +70,7 @@ def flow(
             if not isinstance(x, Array):
                 continue
             if x.number > node.number:  # constants too: the rules of the other inputs may read them
-                check_fresh(node, x)
+                raise changed_after_use(node, x)
             if not x.live or (wanted is not None and not wanted(x)):
                 continue
             dx = rules[i](gate, node, dz, inputs)

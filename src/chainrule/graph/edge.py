@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, check_fresh, raw
+from chainrule.graph.array import Array, changed_after_use, changed_input, raw
 from chainrule.graph.backward import fit
 from chainrule.graph.errors import GraphError
 
@@ -90,9 +90,9 @@ class Edge:
         if not self.live:
             raise GraphError(f"no gradient flows along this edge: its input {self.argument} is a constant")
         node = self.node
-        for x in node.inputs:
-            if isinstance(x, Array):
-                check_fresh(node, x)
+        changed = changed_input(node)
+        if changed is not None:
+            raise changed_after_use(node, changed)
         dx = node.gate.rules(node, False)[self.index](node.gate, node, dz, node.inputs)
         return np.zeros(self.input.shape, self.input.dtype) if dx is None else dx
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, Parameter, circuit, raw
+from chainrule.graph.array import Array, Parameter, changed_input, circuit, raw
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.inspect.folding import Fold, folds
-from chainrule.inspect.formula import changed, forward_text, local_symbol
+from chainrule.inspect.formula import forward_text, local_symbol
 from chainrule.inspect.layout import Box, Port, Wire, arrange
 from chainrule.inspect.naming import Names, elements, number, summary
 from chainrule.inspect.patterns import pattern, sign
@@ -200,7 +200,7 @@ class _Plan:
             for port, y in zip(target.inputs, _spaced(index + 1, BETWEEN_PORTS), strict=True):
                 port.y = y
         port = target.inputs[index]
-        seen = edge.live and changed(edge.node) is None
+        seen = edge.live and changed_input(edge.node) is None
         if seen:
             if target.kind == "gate":
                 port.above = self._local(edge)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, circuit, raw
+from chainrule.graph.array import Array, changed_input, circuit, raw
 from chainrule.graph.backward import FREED
 from chainrule.graph.edge import Edge, edges, outgoing
-from chainrule.inspect.formula import changed, forward_text, local_symbol, product_symbol
+from chainrule.inspect.formula import forward_text, local_symbol, product_symbol
 from chainrule.inspect.naming import Names, number, summary
 from chainrule.inspect.patterns import pattern
 from chainrule.inspect.symbols import PRODUCT, SUM, written
@@ -143,7 +143,7 @@ class _Explainer:
             value = self.show(node._value)
             if node in self.gates:
                 texts = [forward_text(node, self.names)]
-                if all(np.size(raw(x)) == 1 for x in node.inputs) and changed(node) is None:
+                if all(np.size(raw(x)) == 1 for x in node.inputs) and changed_input(node) is None:
                     texts.append(self._with_numbers(node))
                 rows.append((node, " = ".join([*texts, value])))
             else:
@@ -181,7 +181,7 @@ class _Explainer:
         return lines
 
     def _changed(self, node: Array) -> str:
-        x = changed(node)
+        x = changed_input(node)
         return f"{self.names[x]} was changed after this gate had used it, so its local gradients can't be seen any more"
 
     def _rows(self) -> dict[Array, list[str]]:
@@ -189,7 +189,7 @@ class _Explainer:
         table = {
             node: [(self._local(edge), self._chain(edge)) for edge in edges(node) if edge.live]
             for node in reversed(self.shown)
-            if node in self.gates and changed(node) is None
+            if node in self.gates and changed_input(node) is None
         }
         columns = {
             node: (_aligned([local for local, _ in rows]), _aligned([chain for _, chain in rows]))
@@ -248,7 +248,7 @@ class _Explainer:
         wires = sorted(self.out[node], key=lambda edge: (-edge.node.number, edge.index))
         lines = ["", f"  {self.names[node]} branches out into {len(wires)} edges: its gradients add"]
         total = self.gradient_of(node)
-        if any(changed(edge.node) is not None for edge in wires):
+        if any(changed_input(edge.node) is not None for edge in wires):
             held = NOT_COMPUTED if node.grad is None else self.show(node.grad)
             return [*lines, f"    {total} = {held}; its parts can't be seen any more"]
         parts = [edge.contribution for edge in wires[:8]]

@@ -18,11 +18,6 @@ LONGEST = 72
 """A formula longer than this explains nothing; numbers say more."""
 
 
-def changed(node: Array) -> Array | None:
-    """An input that was written after the gate had used it (an optimiser's step): its local gradients are gone."""
-    return next((x for x in node.inputs if isinstance(x, Array) and x.number > node.number), None)
-
-
 def forward_text(node: Array, names: Names) -> str:
     """``x + y`` for the gate that made ``node``."""
     return written(node.gate, [names[x] for x in node.inputs])

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, ancestors, raw
+from chainrule.graph.array import Array, ancestors, changed_input, raw
 from chainrule.graph.backward import FREED, last_output
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.provenance import Cut
 from chainrule.graph.site import Site
-from chainrule.inspect.formula import changed
 from chainrule.inspect.naming import number
 
 SQUASHING = {"sigmoid", "tanh", "erf", "arctan", "softplus", "exp"}
@@ -190,7 +189,7 @@ def _zero(x: Array, output: Array, behind: list[Array]) -> Why:
         wires = consumers[node]
         fed = [edge for edge in wires if np.any(np.asarray(getattr(edge.node, "_grad", 0.0)))]
         for edge in fed:
-            if changed(edge.node) is not None:
+            if changed_input(edge.node) is not None:
                 return _changed(edge.node)
         parts = [edge.contribution for edge in fed]
         if any(np.any(part) for part in parts if part is not None):
@@ -206,7 +205,7 @@ def _zero(x: Array, output: Array, behind: list[Array]) -> Why:
 
 
 def _changed(node: Array) -> Why:
-    x = changed(node)
+    x = changed_input(node)
     name = "one of its inputs" if x is None else x.label()
     text = (
         f"{name} was changed after {node.gate.title} at {node.site} had used it (by an optimiser's step?), so how "
@@ -285,7 +284,7 @@ def _nearly_zero(x: Array, grad: Any, behind: list[Array]) -> Why:
 
 
 def _part(edge: Edge) -> Any:
-    part = edge.contribution if changed(edge.node) is None else None
+    part = edge.contribution if changed_input(edge.node) is None else None
     return np.zeros(()) if part is None else part
 
 
