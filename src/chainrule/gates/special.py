@@ -19,7 +19,8 @@ class Sigmoid(Elementwise):
 
     def forward(self, x: Any) -> Any:
         small = np.exp(-np.abs(x))  # never overflows
-        return np.where(x >= 0, 1.0, small) / (1.0 + small)
+        positive = np.greater_equal(x, 0).astype(small.dtype)
+        return np.maximum(small, positive) / (1.0 + small)  # 1 or e ** x over 1 + e ** -|x|
 
     def dx(self, dz: Any, z: Any) -> Any:
         return dz * (z * (1.0 - z))
