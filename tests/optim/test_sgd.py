@@ -173,6 +173,19 @@ def test_the_momentum_can_be_set_later():
     assert optimizer.momentum == 0
 
 
+def test_the_regularisation_can_be_set_later():
+    w = cr.Parameter([[1.0]], dtype=np.float64)
+    optimizer = SGD([w], lr=0.1)
+    optimizer.l2 = 2.0
+    np.sum(w).backward()
+    optimizer.step()
+    assert w.item() == pytest.approx(1.0 - 0.1 * (1.0 + 2.0), rel=1e-14)
+    for bad in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="l2 must be at least 0"):
+            optimizer.l2 = bad
+    assert optimizer.l2 == 2
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -48,7 +48,7 @@ class SGD:
         if not 0 < lr < math.inf or not 0 <= momentum < 1 or not 0 <= l2 < math.inf:
             raise ValueError(f"SGD needs lr > 0, 0 <= momentum < 1 and l2 >= 0, not {lr}, {momentum} and {l2}")
         self._lr = State(float(lr), name="lr")
-        self.l2 = float(l2)
+        self.l2 = l2
         self.velocity: list[State | None] = [None] * len(self.parameters)
         self.momentum = momentum
         self._last_write = 0
@@ -77,6 +77,17 @@ class SGD:
         if momentum and self.velocity[0] is None:
             self.velocity = [State(np.zeros(p.shape, p.dtype)) for p in self.parameters]
 
+    @property
+    def l2(self) -> float:
+        """Strength of the regularisation."""
+        return self._l2
+
+    @l2.setter
+    def l2(self, l2: float) -> None:
+        if not 0 <= l2 < math.inf:
+            raise ValueError(f"l2 must be at least 0 and finite, not {l2}")
+        self._l2 = float(l2)
+
     def step(self) -> None:
         """One update of every parameter whose gradient was written since the last step.
 
@@ -95,8 +106,8 @@ class SGD:
 
     def update(self, w: Any, gradient: Any, v: Any, lr: Any, momentum: Any) -> None:
         """Write the new velocity into ``v`` and the new weights into ``w``."""
-        if self.l2 and len(w.shape) > 1:
-            gradient = gradient + self.l2 * w
+        if self._l2 and len(w.shape) > 1:
+            gradient = gradient + self._l2 * w
         if v is None:
             np.subtract(w, lr * gradient, w)
             return
