@@ -155,6 +155,7 @@ OTHERS = {
         draw(3, 5),
     ),
     "cov: repetitions": (lambda x: np.cov(x, fweights=np.array([1, 2, 3, 1, 1]), ddof=0), draw(3, 5)),
+    "cov: repetitions, unbiased": (lambda x: np.cov(x, fweights=np.array([1, 2, 3, 1, 1])), draw(3, 5)),
     "corrcoef": (np.corrcoef, draw(3, 5)),
     "corrcoef: columns": (lambda x: np.corrcoef(x, rowvar=False), draw(5, 3)),
 }

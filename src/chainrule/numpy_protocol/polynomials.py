@@ -168,7 +168,7 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     for weights in (fweights, aweights):
         w = w if weights is None else w * weights
     total = np.sum(w)
-    share = total if aweights is None else np.sum(w * aweights) / total
+    share = 1.0 if aweights is None else np.sum(w * aweights) / total
     centred = rows - np.reshape(matmul(rows, w) / total, (-1, 1))
     return np.squeeze(matmul(centred * w, centred.T) / (total - ddof * share if ddof else total))
 

@@ -96,7 +96,8 @@ def float_power(x: Any, y: Any) -> Any:
 
 
 def _double(x: Any) -> Any:
-    return x.astype(np.float64) if isinstance(x, Array) else np.asarray(x, np.float64)
+    x = x if isinstance(x, Array) else np.asarray(x)
+    return x.astype(np.result_type(x.dtype, np.float64))
 
 
 @differentiable(np.divmod)
@@ -116,8 +117,7 @@ def modf(x: Any) -> tuple[Any, Any]:
 @differentiable(np.copysign)
 def copysign(x: Any, y: Any) -> Any:
     """abs(x) with the sign of y; no gradient for y."""
-    sign = PiecewiseConstant.of(np.copysign)(np.ones((), np.result_type(x, np.float16)), y)
-    return np.absolute(x) * sign
+    return np.absolute(x) * PiecewiseConstant.of(np.copysign)(np.ones_like(x), y)
 
 
 @differentiable(np.ldexp)
