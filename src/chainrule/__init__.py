@@ -1,6 +1,6 @@
 """chainrule: backpropagation you can see, at native speed."""
 
-from chainrule import data, nn, optim, training
+from chainrule import data, nn, optim, random, training
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from chainrule.gates.activation import leaky_relu, relu
@@ -52,6 +52,7 @@ __all__ = [
     "no_grad",
     "nonfinite",
     "optim",
+    "random",
     "relu",
     "scatter_add",
     "sigmoid",
