@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.indexing import getitem
+from chainrule.gates.product import operand
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose, resolve_shape
 from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of
@@ -197,7 +198,7 @@ def concatenate(
     if axis is None:
         arrays, axis = [np.ravel(x) for x in arrays], 0
     if dtype is not None:
-        arrays = [x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype) for x in arrays]
+        arrays = [operand(x).astype(dtype, casting=casting) for x in arrays]
     parts = tuple(arrays)
     if parts and all(ndim_of(x) for x in parts):
         axis = one_axis(axis, ndim_of(parts[0]))
@@ -209,18 +210,19 @@ def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: s
     parts = list(arrays)
     if len({shape_of(x) for x in parts}) > 1:
         raise ValueError(f"stack needs arrays of one shape, not {[shape_of(x) for x in parts]}")
-    return concatenate([np.expand_dims(x, axis) for x in parts], one_axis(axis, ndim_of(parts[0]) + 1), dtype=dtype)
+    place = one_axis(axis, ndim_of(parts[0]) + 1)
+    return concatenate([np.expand_dims(x, axis) for x in parts], place, dtype=dtype, casting=casting)
 
 
 @differentiable(np.vstack)
 def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    return concatenate([np.atleast_2d(x) for x in tup], 0, dtype=dtype)
+    return concatenate([np.atleast_2d(x) for x in tup], 0, dtype=dtype, casting=casting)
 
 
 @differentiable(np.hstack)
 def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     parts = [np.atleast_1d(x) for x in tup]
-    return concatenate(parts, 0 if ndim_of(parts[0]) == 1 else 1, dtype=dtype)
+    return concatenate(parts, 0 if ndim_of(parts[0]) == 1 else 1, dtype=dtype, casting=casting)
 
 
 @differentiable(np.dstack)
