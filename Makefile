@@ -10,18 +10,21 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/chainrule train digits
 
-test: $(STAMP)
+test: lint
+	$(BIN)/pytest -q -n 2
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2
 
 fuzz: $(STAMP)
 	CHAINRULE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -n 2 tests/fuzz
 
 bench: $(STAMP)
 	$(BIN)/python bench/eager.py
+	$(BIN)/python bench/chain.py
 
 docs: $(STAMP)
 	$(BIN)/python -m chainrule.numpy_protocol.coverage > docs/numpy.md
@@ -34,4 +37,4 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
