@@ -67,6 +67,11 @@ def test_operators_in_place_and_writing_are_refused():
         with pytest.raises(TypeError, match=r"p is a Parameter.*use \.assign\(value\)"):
             exec(change, {"p": p})  # noqa: S102
     assert p.value.tolist() == [1.0, 2.0]
+    n = cr.State(6, name="n")
+    for change in ("n += 1", "n &= 3", "n |= 1", "n ^= 1", "n <<= 1", "n >>= 1"):
+        with pytest.raises(TypeError, match=r"n is a State.*use \.assign\(value\)"):
+            exec(change, {"n": n})  # noqa: S102
+    assert n.item() == 6
 
 
 def test_results_made_before_an_assignment_keep_their_values():

@@ -78,7 +78,6 @@ class Array:
     live: bool
     number: int
 
-    __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
     # ---- what it holds
@@ -362,6 +361,7 @@ class State(Array):
         )
 
     __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _refuse_in_place
+    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _refuse_in_place
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._refuse_in_place(value)
