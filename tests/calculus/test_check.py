@@ -176,3 +176,9 @@ def test_checks_are_repeatable():
         return np.sum(np.tanh(x) ** 3)
 
     assert cr.check_grads(f, X) == cr.check_grads(f, X)
+
+
+@pytest.mark.parametrize("counts", [{"order": 0}, {"directions": 0}])
+def test_something_must_be_compared(counts):
+    with pytest.raises(ValueError, match="counted from 1"):
+        cr.check_grads(np.sin, X, **counts)

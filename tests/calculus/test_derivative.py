@@ -391,3 +391,25 @@ def test_derivatives_with_respect_to_a_tangent():
 
 def test_a_function_keeps_its_name_and_doc():
     assert cr.grad(quadratic).__name__ == "quadratic"
+
+
+@pytest.mark.parametrize("result", [None, "loss", [1.0, None], 1j])
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda f: cr.grad(f)(1.0),
+        lambda f: cr.jacobian(f)(1.0),
+        lambda f: cr.hessian(f)(1.0),
+        lambda f: cr.vjp(f, 1.0),
+        lambda f: cr.check_grads(f, 1.0),
+    ],
+)
+def test_results_must_be_numbers(derive, result):
+    with pytest.raises(TypeError, match="which has no derivative: is a return missing"):
+        derive(lambda x: result)
+
+
+@pytest.mark.parametrize("argnums", [(1, 1), (0, -2), ("scale", "scale")])
+def test_an_argument_is_named_once(argnums):
+    with pytest.raises(TypeError, match="names an argument twice"):
+        cr.grad(lambda x, y, scale: x * y * scale, argnums)(1.0, 2.0, scale=3.0)

@@ -298,3 +298,16 @@ def test_a_branch_on_values_is_refused_with_a_reason_in_higher_order():
 
     assert cr.grad(lambda x: Branch()(x))(-1.0) == 0.1
     assert cr.grad(cr.grad(lambda x: Branch()(x) * x))(2.0) == 2.0
+
+
+@pytest.mark.parametrize(("gradient", "message"), [(1j, "complex numbers"), ("steep", "numbers or booleans, not <U5")])
+def test_a_gradient_is_real(gradient, message):
+    class Strange(cr.Gate):
+        def forward(self, x):
+            return x * 2.0
+
+        def backward(self, dz):
+            return [gradient]
+
+    with pytest.raises(TypeError, match=message):
+        Strange()(cr.array(1.0)).backward()

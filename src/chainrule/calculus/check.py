@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.calculus.derivative import grad
+from chainrule.calculus.derivative import check_numbers, grad
 from chainrule.calculus.trees import leaves, map_leaves
 from chainrule.graph.array import Array, circuit, new_leaf, raw
 from chainrule.graph.errors import ChainruleError
@@ -111,6 +111,8 @@ def check_grads(
     >>> report.relative_error < 1e-7
     True
     """
+    if order < 1 or directions < 1:
+        raise ValueError(f"order and directions are counted from 1, not {order} and {directions}")
     generator = np.random.default_rng(seed)
     args = tuple(map_leaves(_as_float64, arg) for arg in args)
     targets = [x for x in leaves(args) if _is_float(x)]
@@ -121,7 +123,9 @@ def check_grads(
         """``function`` as a function of its floating-point leaves alone."""
         rest = iter(xs)
         filled = map_leaves(lambda leaf: next(rest) if _is_float(leaf) else leaf, args)
-        return function(*filled, **kwargs)
+        result = function(*filled, **kwargs)
+        check_numbers(result, function)
+        return result
 
     current = _projected(flat, targets, generator)
     found = Level(0.0, list(_ties(flat, targets)), "", 0)

@@ -82,6 +82,7 @@ def evaluate(
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"with has_aux=True, {_name(function)} must return a pair (output, auxiliary value)")
         result, aux = result
+    check_numbers(result, function)
     relevant, outside = _between(variables, result)
     attached = outer and (bool(attachable) or outside)
     return Trace(variables, result, attached, relevant, lifted), aux
@@ -164,6 +165,8 @@ class _Call:
         self.single = isinstance(argnums, (int, str))
         wanted = [argnums] if isinstance(argnums, (int, str)) else list(argnums)
         self.wanted = [self._resolved(k) for k in wanted]
+        if len(set(self.wanted)) < len(self.wanted):
+            raise TypeError(f"argnums {argnums!r} names an argument twice")
         self.targets = [self._get(k) for k in self.wanted]
 
     def _resolved(self, k: int | str) -> int | str:
@@ -193,6 +196,13 @@ class _Call:
         rest = iter(flat)
         made = [map_leaves(lambda _: next(rest), target) for target in self.targets]
         return made[0] if self.single else tuple(made)
+
+
+def check_numbers(result: Any, function: Any) -> None:
+    """A forgotten ``return`` must not pass for a function that depends on nothing."""
+    for x in leaves(result):
+        if not isinstance(x, Array) and np.asarray(x).dtype.kind not in "fiub":
+            raise TypeError(f"{_name(function)} returned {describe(x)}, which has no derivative: is a return missing?")
 
 
 def _check_one_array(output: Any, function: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.apply import apply
-from chainrule.graph.array import Array, raw
+from chainrule.graph.array import Array, raw, real
 from chainrule.graph.errors import GraphError, describe
 
 
@@ -93,7 +93,7 @@ class Gate:
                 f"{self.title}.backward must return a list with one gradient for each of its {len(node.inputs)} "
                 f"inputs (None for no gradient), not {got}"
             )
-        return [dx if dx is None or hasattr(dx, "dtype") else np.asarray(dx) for dx in gradients]
+        return [dx if dx is None else real(dx if hasattr(dx, "dtype") else np.asarray(dx)) for dx in gradients]
 
     def _replayed(self, node: Array) -> Gate:
         """The application run once more, on Arrays: what it caches is then part of the circuit.
