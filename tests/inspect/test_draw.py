@@ -387,6 +387,11 @@ def test_names_are_escaped() -> None:
     assert 'a<b&"c"' in [g.attrib["data-node"] for g in Picture(cr.draw(f)).nodes()]
 
 
+def test_what_xml_cannot_hold_is_replaced() -> None:
+    x = cr.array(1.0, name="a\x00\x1b[31m")
+    assert "a\ufffd\ufffd[31m" in Picture(cr.draw(x * 2.0)).texts("cr-name")
+
+
 def test_files_and_notebooks(tmp_path: Path) -> None:
     f = lecture()
     drawing = cr.draw(f, tmp_path / "f.svg")

@@ -180,3 +180,14 @@ def test_users_may_call_their_layers_linear_and_neurons():
     net = Sequential(Block(), Block())
     assert net.stacked_linear() == []
     assert net.neuron_count == 2 * 3
+
+
+def test_a_part_may_refer_back_to_its_parent():
+    model = Sequential(Linear(2, 3), cr.nn.Tanh())
+    model.parts = [model, {"again": model}]
+    model.parts.append(model.parts)
+    for module in model.named_modules().values():
+        module.parent = model
+    assert model.parameter_count == 9
+    names = [type(module).__name__ for module in model.named_modules().values()]
+    assert sorted(names) == ["Linear", "Sequential", "Tanh"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
+import re
 from math import sqrt
 
 from chainrule.inspect.layout import Box, Layout, Port, Wire
@@ -58,6 +59,11 @@ def size_of(style: str) -> float:
 def text_width(text: str, size: float) -> float:
     """How wide a text is at most, in the widest of the fonts that the drawing asks for."""
     return size * sum(_WIDE.get(ch) or _NARROW.get(ch) or (0.7 if ch.isupper() else 0.64) for ch in text)
+
+
+def escape(text: str) -> str:
+    """Text for an XML document, which has no way to write control characters."""
+    return html.escape(re.sub("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]", "\ufffd", text))
 
 
 def page(svg: str) -> str:

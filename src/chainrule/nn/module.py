@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.graph.array import Array, Parameter, next_number, raw
+from chainrule.graph.array import Parameter, next_number, raw
 from chainrule.graph.scope import mark
 
 T = TypeVar("T")
@@ -111,33 +111,36 @@ class Module:
 
 
 def _named(module: Module, kind: type[T]) -> dict[str, T]:
-    """The parts of one kind by path; what is reached twice is listed once, under its first path."""
+    """The parts of one kind by path."""
     named: dict[str, T] = {}
-    seen: set[int] = set()
-    for path, part in _parts(module, ""):
-        if isinstance(part, kind) and id(part) not in seen:
+    for path, part in _parts(module, "", set()):
+        if isinstance(part, kind):
             if path in named:
                 raise ValueError(f"two parts of {type(module).__name__} have the same path {path!r}")
-            seen.add(id(part))
             named[path] = part
     return named
 
 
-def _parts(part: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Modules and parameters below ``part``, depth first, with their paths."""
+def _parts(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Modules and parameters below ``part``, depth first, with their paths.
+
+    What is reached twice, perhaps because a part refers back to its parent, is listed once, under its first path.
+    """
+    children: Any
     if isinstance(part, Module):
-        yield path, part
-        children: Any = vars(part).items()
-    elif isinstance(part, Parameter):
-        yield path, part
-        return
-    elif isinstance(part, Array):
-        return
+        children = vars(part).items()
     elif isinstance(part, dict):
         children = part.items()
     elif isinstance(part, (list, tuple)):
         children = enumerate(part)
+    elif isinstance(part, Parameter):
+        children = ()
     else:
         return
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, (Module, Parameter)):
+        yield path, part
     for name, child in children:
-        yield from _parts(child, f"{path}.{name}" if path else str(name))
+        yield from _parts(child, f"{path}.{name}" if path else str(name), seen)
