@@ -9,11 +9,12 @@ from chainrule.gates.gate import Gate
 from chainrule.gates.indexing import scatter_add
 from chainrule.gates.normalised import log_softmax, logsumexp, softmax
 from chainrule.gates.special import log_sigmoid, sigmoid, softplus
-from chainrule.graph.array import Array, Parameter, State
+from chainrule.graph.array import Array
 from chainrule.graph.edge import Edge, edges
 from chainrule.graph.errors import ChainruleError, GraphError, NonFiniteError
 from chainrule.graph.memory import keep_freed_memory
 from chainrule.graph.mode import no_grad, nonfinite
+from chainrule.graph.state import Parameter, State
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
 from chainrule.inspect.why import why

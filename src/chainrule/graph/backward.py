@@ -17,9 +17,10 @@ from weakref import ref
 import numpy as np
 
 from chainrule.graph.apply import name_operands
-from chainrule.graph.array import Array, Parameter, changed_after_use
+from chainrule.graph.array import Array, changed_after_use
 from chainrule.graph.errors import GraphError, NonFiniteError, describe, describe_nonfinite
 from chainrule.graph.mode import MODE
+from chainrule.graph.state import Parameter
 from chainrule.graph.sums import ones, summed
 
 _next_write = count(1).__next__

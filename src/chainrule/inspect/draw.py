@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, Parameter, changed_input, circuit, raw
+from chainrule.graph.array import Array, changed_input, circuit, raw
 from chainrule.graph.edge import Edge, edges, outgoing
+from chainrule.graph.state import Parameter
 from chainrule.inspect.folding import Fold, folds
 from chainrule.inspect.formula import forward_text, local_symbol
 from chainrule.inspect.layout import Box, Port, Wire, arrange

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, Parameter, raw
+from chainrule.graph.array import Array, raw
 from chainrule.graph.scope import scopes
+from chainrule.graph.state import Parameter
 
 FEW = 6
 """Arrays of at most so many elements are written out."""

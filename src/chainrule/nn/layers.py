@@ -13,8 +13,9 @@ from chainrule.gates.activation import leaky_relu, relu
 from chainrule.gates.composite import affine
 from chainrule.gates.special import sigmoid
 from chainrule.gates.trigonometric import tanh
-from chainrule.graph.array import Array, Parameter
+from chainrule.graph.array import Array
 from chainrule.graph.errors import describe
+from chainrule.graph.state import Parameter
 from chainrule.nn.module import Module
 
 

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.graph.array import Parameter, next_number, raw
+from chainrule.graph.array import next_number, raw
 from chainrule.graph.scope import mark
+from chainrule.graph.state import Parameter
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.special import sigmoid
-from chainrule.graph.array import Array, Parameter
+from chainrule.graph.array import Array
+from chainrule.graph.state import Parameter
 from chainrule.nn.layers import as_input
 from chainrule.nn.module import Module
 

@@ -15,7 +15,8 @@ import numpy as np
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.primitive import Primitive
 from chainrule.graph.apply import apply, constant_result
-from chainrule.graph.array import Array, State, raw
+from chainrule.graph.array import Array, raw
+from chainrule.graph.state import State
 
 DIFFERENTIABLE: dict[Any, Callable[..., Any]] = {}
 CONSTANT: dict[Any, Callable[..., Any]] = {}

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Parameter, State
 from chainrule.graph.errors import GraphError
+from chainrule.graph.state import Parameter, State
 
 
 class SGD:

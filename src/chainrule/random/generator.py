@@ -12,7 +12,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from chainrule.graph.array import State
+from chainrule.graph.state import State
 from chainrule.random import samples
 
 ShapeLike = SupportsIndex | Sequence[SupportsIndex]
@@ -36,7 +36,7 @@ class Generator:
     - Every sample takes a fixed number of words. So the samples do not depend on how they are divided into calls and
       shapes: ``uniform(2)`` then ``uniform(3)`` are the numbers of ``uniform(5)``. (A permutation is one sample.)
 
-    A draw costs some 60 us, then about 5 ns a word: draw many at once. Do not let two threads draw from one generator;
+    A draw costs 10 to 60 us and then about 7 ns a word: draw many at once. Do not let two threads draw from one generator;
     give each its own with ``split``.
 
     Args:

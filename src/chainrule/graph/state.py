@@ -1,0 +1,104 @@
+"""State: what a training step changes. Parameters are the States that an optimiser moves along their gradients.
+
+All else in a circuit is a value that never changes; these are written in place, by ``assign``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.graph.array import Array, init_leaf, next_number, raw, real
+from chainrule.graph.errors import describe
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+_UNSHARED = 2  # the slot that holds a buffer, and the argument of getrefcount
+
+
+class State(Array):
+    """Something that a training step changes: a learning rate, a momentum, a running mean. It carries no gradient.
+
+    ``assign`` writes a new value in place, so whoever holds the State sees it.
+
+    >>> import chainrule as cr
+    >>> count = cr.State(0)
+    >>> count.assign(count + 1)
+    >>> count.item()
+    1
+    """
+
+    __slots__ = ()
+
+    _carries_gradient = False
+
+    def __init__(self, value: Any, *, dtype: DTypeLike | None = None, name: str | None = None) -> None:
+        value = real(np.array(raw(value), dtype=dtype))
+        init_leaf(self, value, self._carries_gradient and value.dtype.kind == "f", name)
+
+    def assign(self, value: Any) -> None:
+        """Write ``value`` in place: the same shape (or a single number), cast to the dtype held.
+
+        Raises ValueError for another shape and TypeError for a dtype that does not fit (float into integer, say).
+        """
+        value = np.asarray(raw(value))
+        if value.shape not in (self.shape, ()):
+            raise ValueError(f"{self.label()} holds shape {self.shape}; cannot assign {describe(value)}")
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{self.label()} holds {self.dtype}; cannot assign {describe(value)} without losing values")
+        np.copyto(self.writable(), value, casting="same_kind")
+
+    def writable(self) -> NDArray[Any]:
+        """The buffer, to write a new value into.
+
+        It is a new one if somebody else holds the old one, a view of the old value for example: values do not change.
+        The State gets a new number, so a circuit that used the old value refuses to run backward.
+        """
+        if sys.getrefcount(self._value) > _UNSHARED:
+            self._value = np.array(self._value)
+        self.number = next_number()
+        return self._value
+
+    def _refuse_in_place(self, other: Any) -> Any:
+        raise TypeError(
+            f"{self.label()} is a {type(self).__name__}: operators give new values and leave it alone; "
+            "use .assign(value) to change it"
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ipow__ = __imatmul__ = _refuse_in_place
+    __iand__ = __ior__ = __ixor__ = __ilshift__ = __irshift__ = _refuse_in_place
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._refuse_in_place(value)
+
+
+class Parameter(State):
+    """What an optimiser updates: a leaf that carries a gradient (float32 unless told otherwise).
+
+    >>> import numpy as np, chainrule as cr
+    >>> w = cr.Parameter([1.0, 2.0])
+    >>> np.sum(w * w).backward()
+    >>> w.grad
+    array([2., 4.], dtype=float32)
+
+    Raises TypeError for a dtype that is not floating.
+    """
+
+    __slots__ = ()
+
+    _carries_gradient = True
+
+    def __init__(self, value: Any, *, dtype: DTypeLike = np.float32, name: str | None = None) -> None:
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(
+                f"a Parameter is learned by gradients, so its dtype must be floating, not {np.dtype(dtype)}"
+            )
+        super().__init__(value, dtype=dtype, name=name)
+
+    @property
+    def written(self) -> int:
+        """The number of the backward pass that last wrote the gradient, 0 if none did."""
+        return self._write
