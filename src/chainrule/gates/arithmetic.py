@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.operands import in_one_precision
 from chainrule.gates.primitive import Elementwise, primitive
-from chainrule.graph.array import raw
 
 
 @primitive
@@ -259,13 +259,3 @@ def power(x: Any, y: Any) -> Any:
             return x * 1
         return PowerOf.of(y)(x)
     return general_power(*in_one_precision(x, y))
-
-
-def in_one_precision(*operands: Any) -> tuple[Any, ...]:
-    """The operands as NumPy casts them before it computes, for gates whose rules combine an operand with itself.
-
-    The square of an int8 overflows, and its logarithm is a float16.
-    """
-    plain = [x if hasattr(x, "dtype") or isinstance(x, (int, float)) else np.asarray(x) for x in operands]
-    dtype = np.result_type(*(raw(x) for x in plain))
-    return tuple(x if isinstance(x, (int, float)) or x.dtype == dtype else x.astype(dtype) for x in plain)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.operands import floating, operand
 from chainrule.gates.primitive import Primitive, primitive
-from chainrule.gates.product import floating, operand
 from chainrule.gates.reduction import Axes, every_axis, log_sum_exp, normal_axes, reduced
 from chainrule.graph.sums import summed
 

@@ -9,18 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.operands import operand
 from chainrule.gates.primitive import Primitive, primitive
-
-
-def operand(x: Any) -> Any:
-    """What has a shape as it is; numbers and nested lists as ndarrays."""
-    return x if hasattr(x, "ndim") else np.asarray(x)
-
-
-def floating(x: Any) -> Any:
-    """``x`` with a floating dtype: integers become float64."""
-    x = operand(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
 def _multiplied(x: Any, y: Any) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.linalg import QR, SVD, Cholesky, Det, Eigh, EuclideanNorm, Inv, LogAbsDet, Pinv, Solve
-from chainrule.gates.product import floating, matmul, operand
+from chainrule.gates.operands import floating, operand
+from chainrule.gates.product import matmul
 from chainrule.gates.reduction import normal_axes
 from chainrule.graph.array import raw
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse

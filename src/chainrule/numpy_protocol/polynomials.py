@@ -11,7 +11,8 @@ import numpy as np
 
 from chainrule.gates.convolution import convolve as full_convolution
 from chainrule.gates.indexing import getitem
-from chainrule.gates.product import floating, matmul, operand
+from chainrule.gates.operands import floating, operand
+from chainrule.gates.product import matmul
 from chainrule.numpy_protocol.dispatch import differentiable, refuse
 
 # ---- convolutions

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.operands import operand
 from chainrule.gates.product import einsum as plain_einsum
-from chainrule.gates.product import matmul, operand
+from chainrule.gates.product import matmul
 from chainrule.gates.reduction import normal_axes
 from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable
 from chainrule.numpy_protocol.shapes import one_axis

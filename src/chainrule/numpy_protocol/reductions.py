@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.indexing import getitem
-from chainrule.gates.product import floating
+from chainrule.gates.operands import floating
 from chainrule.gates.reduction import (
     Axes,
     Cumprod,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.indexing import getitem
-from chainrule.gates.product import operand
+from chainrule.gates.operands import operand
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose, resolve_shape
 from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.indexing import getitem
-from chainrule.gates.product import floating
+from chainrule.gates.operands import floating
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.special import BesselI0, Sinc
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse

@@ -12,8 +12,8 @@ from chainrule.gates import exponential as e
 from chainrule.gates import selection as s
 from chainrule.gates import trigonometric as t
 from chainrule.gates.constant import PiecewiseConstant
+from chainrule.gates.operands import in_one_precision, operand
 from chainrule.gates.product import matmul
-from chainrule.graph.array import Array
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
 
 GATES: dict[Any, Any] = {
@@ -86,7 +86,7 @@ def rad2deg(x: Any) -> Any:
 
 @differentiable(np.arctan2)
 def arctan2(y: Any, x: Any) -> Any:
-    return t.arctan2(*a.in_one_precision(y, x))
+    return t.arctan2(*in_one_precision(y, x))
 
 
 @differentiable(np.float_power)
@@ -96,7 +96,7 @@ def float_power(x: Any, y: Any) -> Any:
 
 
 def _double(x: Any) -> Any:
-    x = x if isinstance(x, Array) else np.asarray(x)
+    x = operand(x)
     return x.astype(np.result_type(x.dtype, np.float64))
 
 
