@@ -6,7 +6,7 @@ import hashlib
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
@@ -36,14 +36,14 @@ class Generator:
     - Every sample takes a fixed number of words. So the samples do not depend on how they are divided into calls and
       shapes: ``uniform(2)`` then ``uniform(3)`` are the numbers of ``uniform(5)``. (A permutation is one sample.)
 
-    A draw costs 10 to 60 us and then about 7 ns a word: draw many at once. Do not let two threads draw from one generator;
-    give each its own with ``split``.
+    A draw costs 10 to 60 us and then about 7 ns a word: draw many at once. Do not let two threads draw from one
+    generator; give each its own with ``split``.
 
     Args:
         seed: any integer; None takes one from the operating system.
 
-    Raises TypeError for a seed that is not an integer. Every method raises ValueError for a negative size,
-    OverflowError if fewer words than needed are left of the 2^64 - 1, and then leaves the counter where it was.
+    Raises TypeError for a seed that is not an integer. Every method raises ValueError for a negative size and
+    OverflowError if fewer words than it needs are left of the 2^64 - 1. A draw that fails leaves the counter alone.
 
     >>> import chainrule as cr
     >>> rng = cr.random.Generator(0)
@@ -78,8 +78,7 @@ class Generator:
         >>> cr.random.Generator(0).bits(3)
         array([3402812833, 3005387710, 3991097609], dtype=uint32)
         """
-        shape = _sizes(shape)
-        return samples.bits(self.key.value, self._take(shape, 1), shape)
+        return self._draw(samples.bits, _sizes(shape), 1)
 
     def integers(self, low: SupportsIndex, high: SupportsIndex, shape: ShapeLike = ()) -> NDArray[np.int64]:
         """Integers from ``low`` to ``high - 1``, each exactly as likely as the others.
@@ -98,8 +97,7 @@ class Generator:
         shape, low, high = _sizes(shape), operator.index(low), operator.index(high)
         if not -(2**63) <= low < high <= 2**63:
             raise ValueError(f"integers need low < high within the range of int64, not {low} and {high}")
-        start = self._take(shape, samples.integers_width(low, high))
-        return samples.integers(self.key.value, start, shape, low, high)
+        return self._draw(samples.integers, shape, samples.integers_width(low, high), low, high)
 
     def uniform(
         self, shape: ShapeLike = (), low: SupportsFloat = 0.0, high: SupportsFloat = 1.0, dtype: DTypeLike = np.float32
@@ -122,8 +120,7 @@ class Generator:
         largest = float(np.finfo(dtype).max)
         if not (max(abs(low), abs(high), high - low) <= largest and dtype.type(low) < dtype.type(high)):
             raise ValueError(f"uniform needs low < high, finite and apart in {dtype}, not {low} and {high}")
-        start = self._take(shape, samples.uniform_width(dtype))
-        return samples.uniform(self.key.value, start, shape, low, high, dtype)
+        return self._draw(samples.uniform, shape, samples.uniform_width(dtype), low, high, dtype)
 
     def normal(
         self, shape: ShapeLike = (), mean: SupportsFloat = 0.0, std: SupportsFloat = 1.0, dtype: DTypeLike = np.float32
@@ -146,8 +143,7 @@ class Generator:
         largest = float(np.finfo(dtype).max)
         if not (abs(mean) <= largest and 0 <= std <= largest):
             raise ValueError(f"normal needs a mean and a std of at least 0 that {dtype} can hold, not {mean} and {std}")
-        start = self._take(shape, 2 * samples.uniform_width(dtype))
-        return samples.normal(self.key.value, start, shape, mean, std, dtype)
+        return self._draw(samples.normal, shape, 2 * samples.uniform_width(dtype), mean, std, dtype)
 
     def bernoulli(self, p: SupportsFloat, shape: ShapeLike = ()) -> NDArray[np.bool_]:
         """True with probability ``p``, else False.
@@ -163,7 +159,7 @@ class Generator:
         shape, p = _sizes(shape), float(p)
         if not 0 <= p <= 1:
             raise ValueError(f"a probability is between 0 and 1, not {p}")
-        return samples.bernoulli(self.key.value, self._take(shape, 1), shape, p)
+        return self._draw(samples.bernoulli, shape, 1, p)
 
     def permutation(self, n: SupportsIndex) -> NDArray[np.int64]:
         """The numbers 0 to n - 1 in random order, every order equally likely.
@@ -176,10 +172,10 @@ class Generator:
         >>> cr.random.Generator(0).permutation(6)
         array([5, 3, 4, 1, 0, 2])
         """
-        (n,) = _sizes(n)
+        (n,) = _sizes(operator.index(n))
         if n > 2**32:
             raise ValueError(f"a permutation orders up to 2^32 numbers, not {n}")
-        return samples.permutation(self.key.value, self._take((n,), 1), n)
+        return self._draw(samples.permutation, (n,), 1)
 
     def split(self, n: SupportsIndex) -> list[Generator]:
         """Independent generators, one for each thread or worker.
@@ -191,7 +187,7 @@ class Generator:
         >>> [worker.integers(0, 100, 3).tolist() for worker in cr.random.Generator(0).split(2)]
         [[75, 34, 0], [15, 84, 7]]
         """
-        (n,) = _sizes(n)
+        (n,) = _sizes(operator.index(n))
         children = [Generator(0) for _ in range(n)]
         for child, key in zip(children, self.bits((n, 3)), strict=True):
             child.key.assign(key)
@@ -223,13 +219,18 @@ class Generator:
     def __repr__(self) -> str:
         return f"Generator(key={''.join(f'{word:08x}' for word in self.key.value)}, counter={self.counter.item()})"
 
-    def _take(self, shape: tuple[int, ...], width: int) -> int:
-        """Move the counter on by ``width`` words for each sample; where they begin."""
-        start, taken = int(self.counter.value), math.prod(shape) * width
+    def _draw(
+        self, sample: Callable[..., NDArray[Any]], shape: tuple[int, ...], width: int, *parameters: Any
+    ) -> NDArray[Any]:
+        """Samples of ``width`` words each from where the counter stands; then the counter moves on."""
+        start, taken = self.counter.item(), math.prod(shape) * width
         if start + taken >= 2**64:
-            raise OverflowError(f"{taken} words are not left of this stream, whose counter is {start}: split it")
+            raise OverflowError(
+                f"{taken} words are not left of this stream, whose counter is {start}: split it earlier"
+            )
+        drawn = sample(self.key.value, start, shape, *parameters)
         self.counter.assign(np.uint64(start + taken))
-        return start
+        return drawn
 
 
 def _sizes(shape: ShapeLike) -> tuple[int, ...]:

@@ -75,14 +75,14 @@ def bernoulli(key: Words, start: int, shape: Shape, p: float) -> NDArray[np.bool
     return np.asarray(bits(key, start, shape) < round(p * 2**32))
 
 
-def permutation(key: Words, start: int, n: int) -> NDArray[np.int64]:
-    """The numbers 0 to n - 1 in random order: that of random fractions, written in base 2^32.
+def permutation(key: Words, start: int, shape: tuple[int]) -> NDArray[np.int64]:
+    """The numbers 0 to n - 1, for the shape (n,), in random order: that of random fractions, written in base 2^32.
 
     Equal fractions get a further digit until all differ, so that every order is equally likely.
     """
-    rank, attempt = np.zeros(n, np.uint64), 0
+    rank, attempt = np.zeros(shape, np.uint64), 0
     while True:
-        keys = (rank << 32) | words(key, start, n, attempt)
+        keys = (rank << 32) | words(key, start, len(rank), attempt)
         order = np.argsort(keys)
         in_order = keys[order]
         differs = in_order[1:] != in_order[:-1]
