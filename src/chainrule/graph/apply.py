@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from chainrule.graph.array import Array, new_node, next_number, real
-from chainrule.graph.errors import NonFiniteError, describe, describe_nonfinite
+from chainrule.graph.diagnosis import check_value, placed
+from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE, PLAIN
 from chainrule.graph.provenance import cut_off, inherited
-from chainrule.graph.site import Site, user_site
+from chainrule.graph.site import user_site
 
 VALUES = (np.ndarray, np.generic)
 PLAIN_OPERANDS = (np.ndarray, float, int, np.generic)
@@ -62,7 +63,7 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     try:
         z = gate.forward(*values) if gate.builtin else gate.forward(*map(_read_only, values))
     except Exception as error:
-        raise _placed(error, gate, values) from error
+        raise placed(error, gate, values) from error
     if not lifted:
         return z[0] if isinstance(z, tuple) else z
     cache = None
@@ -70,7 +71,7 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
         z, cache = _unpacked(gate, z)
     mode = MODE.get()
     if mode is not PLAIN and mode.stop_at_nonfinite:
-        _check_finite(gate, operands, z)
+        check_value(gate, operands, z)
     if not (live and gate.differentiable and mode.gradients and z.dtype.kind == "f"):
         return constant_result(gate, operands, z)
     # new_node, written out: this is the hot path of every circuit.
@@ -121,54 +122,3 @@ def _unpacked(gate: Any, z: Any) -> tuple[Any, Any]:
     if isinstance(z, tuple) and hasattr(gate, "recall"):
         return z
     raise TypeError(f"{gate.title}.forward must return one number or ndarray, not {describe(z)}")
-
-
-def _placed(error: Exception, gate: Any, values: list[Any]) -> Exception:
-    """The same error with the gate, its operands and the user's line in the message."""
-    place = user_site()
-    at = "" if place is None else f" at {Site(*place)}"
-    message = f"{gate.title}({', '.join(describe(v) for v in values)}){at}: {error}"
-    for kind in type(error).__mro__:
-        if kind in _REBUILDABLE:
-            return kind(message)
-    error.add_note(message)
-    return error
-
-
-_REBUILDABLE = (
-    np.linalg.LinAlgError,
-    IndexError,
-    OverflowError,
-    ZeroDivisionError,
-    FloatingPointError,
-    ArithmeticError,
-    ValueError,
-    TypeError,
-)
-
-
-def _check_finite(gate: Any, operands: tuple[Any, ...], z: Any) -> None:
-    if z.dtype.kind != "f" or np.isfinite(z).all():
-        return
-    place = user_site()
-    at = "" if place is None else f" at {Site(*place)} ({Site(*place).text})"
-    raise NonFiniteError(
-        f"the value of {gate.title} is not finite: {describe_nonfinite(z)}; applied{at} to {name_operands(operands)}"
-    )
-
-
-def name_operands(operands: tuple[Any, ...]) -> str:
-    """Inputs as a message shows them: name, shape, dtype and range."""
-    return ", ".join(_name_operand(x) for x in operands)
-
-
-def _name_operand(x: Any) -> str:
-    value = np.asarray(x._value if isinstance(x, Array) else x)
-    label = f"{x.name} = " if isinstance(x, Array) and x.name else ""
-    if value.size == 1:
-        return f"{label}{value.item()}"
-    if value.size == 0 or value.dtype.kind not in "fiu":
-        return f"{label}{describe(value)}"
-    finite = value[np.isfinite(value)]
-    spread = f" in [{finite.min():.4g}, {finite.max():.4g}]" if finite.size else " with no finite element"
-    return f"{label}{describe(value)}{spread}"

@@ -16,9 +16,9 @@ from weakref import ref
 
 import numpy as np
 
-from chainrule.graph.apply import name_operands
 from chainrule.graph.array import Array, changed_after_use
-from chainrule.graph.errors import GraphError, NonFiniteError, describe, describe_nonfinite
+from chainrule.graph.diagnosis import check_gradient
+from chainrule.graph.errors import GraphError, describe
 from chainrule.graph.mode import MODE
 from chainrule.graph.state import Parameter
 from chainrule.graph.sums import ones, summed
@@ -81,7 +81,7 @@ def flow(
             if dx.shape != value.shape or dx.dtype != value.dtype:
                 dx = fit(dx, node, i)
             if stop_at_nonfinite:
-                _check_finite(node, i, dx)
+                check_gradient(node, i, dx)
             if x.gate is not None:
                 if x in results:
                     results[x] = results[x] + dx  # a branch: the gradients that come back add
@@ -132,15 +132,6 @@ def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
     axes = [*range(extra), *(i for i in range(extra, len(full)) if shape[i - extra] != full[i])]
     dx = summed(dx, tuple(axes))
     return dx.reshape(shape) if extra else dx
-
-
-def _check_finite(node: Array, i: int, dx: Any) -> None:
-    value = dx._value if isinstance(dx, Array) else dx
-    if not np.isfinite(value).all():
-        raise NonFiniteError(
-            f"the gradient that {node.gate.title} at {node.site} ({node.site.text if node.site else ''}) hands to its "
-            f"input {i} is not finite: {describe_nonfinite(value)}; its inputs are {name_operands(node.inputs)}"
-        )
 
 
 def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, keep: bool = True) -> None:
