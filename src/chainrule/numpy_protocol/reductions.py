@@ -23,6 +23,7 @@ from chainrule.gates.reduction import (
     normal_axes,
 )
 from chainrule.graph.array import Array, ndim_of, shape_of
+from chainrule.graph.mode import switched
 from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse
 from chainrule.numpy_protocol.shapes import along, one_axis
 
@@ -49,7 +50,13 @@ def masks(where: Any) -> bool:
 
 def _masked(a: Any, where: Any, fill: Any) -> Any:
     """``a`` with ``fill`` where the mask of a ``where=`` argument is False."""
-    return np.where(where, a, fill) if masks(where) else a
+    return _chosen(where, a, fill) if masks(where) else a
+
+
+def _chosen(where: Any, a: Any, fill: Any) -> Any:
+    """``np.where(where, a, fill)``. Where ``fill`` is infinite that is on purpose: ``cr.nonfinite()`` goes on."""
+    with switched(stop_at_nonfinite=False):
+        return np.where(where, a, fill)
 
 
 def _count(a: Any, axis: Axes, where: Any) -> Any:
@@ -123,6 +130,8 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> An
 @differentiable(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False,
          where: Any = _GIVEN) -> Any:  # fmt: skip
+    if dtype is None and a.dtype == np.float16:  # added up in single precision, as in NumPy: beyond 65504 is infinity
+        return mean(a.astype(np.float32), axis, keepdims=keepdims, where=where).astype(np.float16)
     if dtype is None and a.dtype.kind in "iub":
         dtype = np.float64
     a, axes = _cast(a, dtype), normal_axes(axis, ndim_of(a))
@@ -259,7 +268,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 
 def _without_nan(a: Any, fill: float) -> Any:
-    return np.where(np.isnan(a), fill, a) if a.dtype.kind == "f" else a
+    return _chosen(~np.isnan(a), a, fill) if a.dtype.kind == "f" else a
 
 
 def _all_nan(a: Any, axis: Any, keepdims: Any) -> Any:
