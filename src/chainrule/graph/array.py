@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from chainrule.graph.provenance import Cut
-
 next_number = count(1).__next__
 A = TypeVar("A", bound="Array")
 
@@ -69,7 +67,7 @@ class Array:
     _grad: Any
     _write: int
     _name: str | None
-    _cut: Cut | None
+    _cut: Any  # a graph.provenance.Cut
     _cache: Any
     _scope: tuple[tuple[str, int], ...] | None
     gate: Any
