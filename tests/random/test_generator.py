@@ -225,9 +225,13 @@ def test_state_goes_back_to_where_it_was_taken():
     assert saved["key"].dtype == np.uint32
     assert saved["counter"].dtype == np.uint64
     ahead = rng.uniform(10)
-    assert saved["counter"] == 6  # a copy: drawing does not move it
+    assert saved["counter"] == 6
     rng.state = saved
     assert rng.uniform(10).tolist() == ahead.tolist()
+    for held in rng.state.values():  # a copy: writing into it does not reach the generator
+        held[...] = 0
+    assert rng.counter.item() == 16
+    assert rng.key.value.all()
     other = cr.random.Generator(1)
     other.state = {"key": saved["key"].tolist(), "counter": int(saved["counter"])}  # as JSON would hold it
     assert other.uniform(10).tolist() == ahead.tolist()
