@@ -129,7 +129,7 @@ class Generator:
 
         By the transform of Box and Muller (1958): sqrt(-2 log u) cos(2 pi v) of two uniform numbers u in (0, 1] and v
         in [0, 1). (Its sine would be a second number, but then a sample would not depend on its position alone.) The
-        largest deviation that can come is 5.8 times ``std`` in float32, 8.5 times in float64. Takes two words each for
+        largest deviation that can come is 5.8 times ``std`` in float32, 8.6 times in float64. Takes two words each for
         float32, four for float64.
 
         Returns ``dtype``, of the shape asked for. Raises ValueError if ``std`` is negative or one of them is not
