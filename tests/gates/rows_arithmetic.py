@@ -95,6 +95,7 @@ ROWS = [
     Row("square: zero", np.square, (np.zeros(2),)),
     Row("power: zero base", lambda x: np.power(x, np.array([1.0, 2.0, 3.0])), (np.zeros(3),)),
     Row("power: zero exponent", lambda y: np.power([0.5, 2.0], y), (np.zeros(2),)),
+    Row("power: exponents of zero and one, both variable", np.power, (draw(3, low=0.3), np.array([0.0, 1.0, 0.0]))),
     Row("x ** 3: negative and zero", lambda x: x**3, (np.array([-1.5, 0.0]),)),
     Row("power: integer exponents", lambda x: np.power(x, np.array([0, 1, 2, 3])), (draw(4),)),
     Row("add: a branch", lambda x: x + x * x + x, (draw(3),)),
