@@ -154,6 +154,16 @@ def test_sequential_applies_in_order_and_is_a_sequence():
     net = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
     x = np.float32([[1.0, -1.0]])
     np.testing.assert_array_equal(net(x).value, net[2](net[1](net[0](x))).value)
+
+
+def test_a_slice_of_a_sequential_is_a_net_of_the_same_layers():
+    net = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
+    body = net[:2]
+    assert isinstance(body, Sequential)
+    assert len(body) == 2
+    assert body[0] is net[0]
+    x = np.ones((5, 3), np.float32)
+    np.testing.assert_array_equal(net[2](body(x)).value, net(x).value)
     assert len(net) == 3
     assert list(net) == net.layers
     assert list(net.named_parameters()) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]

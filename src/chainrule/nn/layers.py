@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -218,8 +218,17 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, i: int) -> Module:
-        return self.layers[i]
+    @overload
+    def __getitem__(self, i: int) -> Module: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequential: ...
+    def __getitem__(self, i: int | slice) -> Module:
+        """A layer, or for a slice a net of the same layers."""
+        if not isinstance(i, slice):
+            return self.layers[i]
+        part = Sequential()
+        part.layers = self.layers[i]
+        return part
 
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
