@@ -1,4 +1,7 @@
-"""The parameters of a net in a file: safetensors, by parameter name."""
+"""The parameters of a net in a file: safetensors, by parameter name.
+
+safetensors is imported when a file is written or read: the rest of the package runs with NumPy alone.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-from safetensors.numpy import save as to_bytes
 
 from chainrule.nn import Module
 from chainrule.training.files import written_whole
@@ -23,6 +23,8 @@ def save(model: Module, path: str | Path, metadata: Mapping[str, str] | None = N
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(cr.nn.Linear(2, 3), f"{folder}/net.safetensors", {"epochs": "30"})
     """
+    from safetensors.numpy import save as to_bytes
+
     values = {name: np.array(p.value, order="C") for name, p in model.named_parameters().items()}
     with written_whole(path) as partial:
         partial.write_bytes(to_bytes(values, dict(metadata or {})))
@@ -43,6 +45,9 @@ def load(model: Module, path: str | Path) -> None:
     >>> bool((net.weight.value == other.weight.value).all())
     True
     """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
         values = load_file(path)
     except SafetensorError as error:
