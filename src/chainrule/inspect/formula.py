@@ -14,7 +14,7 @@ from chainrule.graph.edge import Edge
 from chainrule.inspect.naming import Names
 from chainrule.inspect.symbols import POWER, Symbol, one, written
 
-LONGEST = 72
+LONGEST = 80
 """A formula longer than this explains nothing; numbers say more."""
 
 
