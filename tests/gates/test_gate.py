@@ -311,3 +311,53 @@ def test_a_gradient_is_real(gradient, message):
 
     with pytest.raises(TypeError, match=message):
         Strange()(cr.array(1.0)).backward()
+
+
+class Doubling(cr.Gate):
+    """Returns its buffers instead of fresh arrays, in both passes."""
+
+    def __init__(self):
+        self.result, self.gradient = np.zeros(2), np.zeros(2)
+
+    def forward(self, x):
+        self.result[:] = 2 * x
+        return self.result
+
+    def backward(self, dz):
+        self.gradient[:] = 2 * dz
+        return [self.gradient]
+
+
+def test_a_gate_may_reuse_its_buffers():
+    double, x = Doubling(), cr.array([1.0, 2.0])
+    h = x * 1.0
+    first, second = double(h), double(h + 10.0)
+    np.testing.assert_array_equal(first.value, [2.0, 4.0])
+    (np.sum(first * 3.0) + np.sum(second * 5.0)).backward()
+    np.testing.assert_array_equal(h.grad, [16.0, 16.0])
+    np.testing.assert_array_equal(x.grad, [16.0, 16.0])
+
+
+def test_arrays_inside_a_gate():
+    class Scale(cr.Gate):
+        def __init__(self):
+            self.factor = cr.Parameter(2.0)
+
+        def forward(self, x):
+            return x * self.factor
+
+    with pytest.raises(TypeError, match="pass a Parameter in as an input"):
+        Scale()(cr.array(1.0))
+
+    class Square(cr.Gate):
+        def forward(self, x):
+            self.x = x
+            return x * x
+
+        def backward(self, dz):
+            return [cr.array(2.0) * self.x * dz]
+
+    x = cr.array(3.0)
+    Square()(x).backward()
+    assert x.grad == 6.0
+    assert cr.hessian(Square())(3.0) == 2.0

@@ -93,7 +93,14 @@ class Gate:
                 f"{self.title}.backward must return a list with one gradient for each of its {len(node.inputs)} "
                 f"inputs (None for no gradient), not {got}"
             )
-        return [dx if dx is None else real(dx if hasattr(dx, "dtype") else np.asarray(dx)) for dx in gradients]
+        return [self._handed(dx, recorded) for dx in gradients]
+
+    @staticmethod
+    def _handed(dx: Any, recorded: bool) -> Any:
+        """A gradient as the engine takes it: a copy, for the gate may keep what it returns and write to it again."""
+        if dx is None or (recorded and isinstance(dx, Array)):
+            return dx
+        return real(dx if hasattr(dx, "__apply_gate__") else np.array(raw(dx)))
 
     def _replayed(self, node: Array) -> Gate:
         """The application run once more, on Arrays: what it caches is then part of the circuit.

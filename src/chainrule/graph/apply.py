@@ -61,7 +61,7 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
         else:  # a list, say: rules read operands again, so what the node keeps is an ndarray
             return apply(gate, tuple(map(_operand, operands)))
     try:
-        z = gate.forward(*values) if gate.builtin else gate.forward(*map(_read_only, values))
+        z = gate.forward(*values) if gate.builtin else _own(gate.forward(*map(_read_only, values)))
     except Exception as error:
         raise placed(error, gate, values) from error
     if not lifted:
@@ -97,6 +97,11 @@ def _read_only(value: Any) -> Any:
     return view
 
 
+def _own(z: Any) -> Any:
+    """What the graph keeps of a user's result: the gate may hold it, too, and write to it at its next application."""
+    return np.array(z) if isinstance(z, np.ndarray) else z
+
+
 def _operand(x: Any) -> Any:
     return x if isinstance(x, (Array, *PLAIN_OPERANDS)) or hasattr(x, "__apply_gate__") else np.asarray(x)
 
@@ -121,4 +126,9 @@ def _unpacked(gate: Any, z: Any) -> tuple[Any, Any]:
         return np.asarray(z), None
     if isinstance(z, tuple) and hasattr(gate, "recall"):
         return z
+    if isinstance(z, Array):
+        raise TypeError(
+            f"{gate.title}.forward sees plain ndarrays and returns one, not an Array: pass a Parameter in as an input, "
+            "or read its .value"
+        )
     raise TypeError(f"{gate.title}.forward must return one number or ndarray, not {describe(z)}")
