@@ -25,3 +25,9 @@ def test_infinite_fillings_are_no_accident():
     np.testing.assert_array_equal(x.grad, [0.0, 0.0, 2.0])
     with cr.nonfinite(), pytest.raises(cr.NonFiniteError, match="the value of max"):
         np.max(x, where=np.array([True, True, False]), initial=0.0)
+
+
+def test_trapezoid_with_more_abscissas_than_ordinates():
+    x, y = np.array([[0.0, 1.0, 3.0], [0.0, 2.0, 5.0]]), np.array([1.0, 2.0, 4.0])
+    np.testing.assert_array_equal(np.trapezoid(cr.array(y), x).value, np.trapezoid(y, x))
+    assert cr.check_grads(np.trapezoid, y, x).verdict == "good"

@@ -26,3 +26,8 @@ def test_a_cast_that_loses_what_comes_after_the_point_is_refused_unless_asked_fo
     small = join((x, plain), dtype=np.float32)
     assert small.live
     assert small.dtype == np.float32
+
+
+def test_vsplit_needs_rows():
+    with pytest.raises(ValueError, match=r"not shape \(4,\)"):
+        np.vsplit(cr.array(np.ones(4)), 2)

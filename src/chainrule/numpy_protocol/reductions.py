@@ -254,13 +254,14 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 @differentiable(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    axis = one_axis(axis, ndim_of(y))
+    place = one_axis(axis, ndim_of(y))
     if x is None:
         width = dx
-    else:
-        width = diff(x) if ndim_of(x) == 1 else diff(x, axis=axis)
-        width = np.reshape(width, along_shape(ndim_of(y), axis)) if ndim_of(x) == 1 else width
-    pairs = getitem(y, along(axis, slice(1, None))) + getitem(y, along(axis, slice(None, -1)))
+    elif ndim_of(x) == 1:
+        width = np.reshape(diff(x), along_shape(ndim_of(y), place))
+    else:  # x may have more axes than y, so a negative axis is another one there
+        width = diff(x, axis=axis)
+    pairs = getitem(y, along(place, slice(1, None))) + getitem(y, along(place, slice(None, -1)))
     return np.sum(width * pairs / 2.0, axis=axis)
 
 

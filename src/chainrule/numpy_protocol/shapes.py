@@ -291,6 +291,8 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @differentiable(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    if ndim_of(ary) < 2:
+        raise ValueError(f"vsplit splits the rows of two or more axes, not shape {shape_of(ary)}")
     return split(ary, indices_or_sections, 0)
 
 
