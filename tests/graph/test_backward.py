@@ -392,3 +392,13 @@ def test_threads_build_and_differentiate_side_by_side():
         thread.join()
     for k, gradient in results.items():
         assert gradient == pytest.approx(k * np.cos(k * np.arange(3.0)))
+
+
+def test_a_freeing_pass_leaves_no_gradients_of_an_earlier_one():
+    x = cr.array(2.0)
+    y = x * x
+    y.backward()
+    assert y.grad == 1.0
+    (y * 3.0).backward(keep=False)
+    assert y.grad is None
+    assert x.grad == 12.0

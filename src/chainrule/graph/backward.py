@@ -164,8 +164,8 @@ def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, k
             node._grad = dx if isinstance(dx, np.ndarray) else np.asarray(dx)
             if isinstance(node, Parameter):
                 node._write = write
-        elif keep:
-            node._grad = dx
+        else:  # one from an earlier pass must not pass for this one's
+            node._grad = dx if keep else None
 
 
 def _seed(output: Array, upstream: Any) -> Any:
