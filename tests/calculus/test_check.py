@@ -129,7 +129,7 @@ def test_a_tie_that_no_step_leaves_is_named_in_the_error():
 def test_away_from_the_kink_nothing_is_flagged():
     report = cr.check_grads(lambda x: np.maximum(x, 0.0) + np.abs(x) + np.max(x), X)
     assert report.kinks == ()
-    assert report.compared == 6
+    assert report.compared == 8
 
 
 def test_a_kink_within_the_step_is_stepped_around():
@@ -182,3 +182,16 @@ def test_checks_are_repeatable():
 def test_something_must_be_compared(counts):
     with pytest.raises(ValueError, match="counted from 1"):
         cr.check_grads(np.sin, X, **counts)
+
+
+def test_a_small_wrong_element_does_not_hide_behind_large_ones():
+    class Square(cr.Gate):
+        def forward(self, x):
+            self.x = x
+            return x * x
+
+        def backward(self, dz):
+            return [2 * self.x * dz * np.array([1.0, 1.0, 1.05])]
+
+    with pytest.raises(cr.GradientError, match=r"argument 0\[2\]"):
+        cr.check_grads(Square(), np.array([1.0, 2.0, 3e-4]), order=1)

@@ -3,6 +3,7 @@
 import numpy as np
 
 import chainrule as cr
+from chainrule.gates.exponential import share, share2
 from tests.gates.rows import Row, draw
 
 UNARY = {
@@ -19,6 +20,8 @@ UNARY = {
 PAIRS = [((), ()), ((3,), ()), ((), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((0,), ())]
 
 ROWS = [
+    Row("share", share, (draw(2, 3), draw(3, seed=1))),
+    Row("share2", share2, (draw(3, seed=1), draw(2, 3))),
     *(
         Row(f"{name}: {shape}", function, (draw(*shape, low=low),))
         for name, (function, low) in UNARY.items()

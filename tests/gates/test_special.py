@@ -185,3 +185,11 @@ def test_slopes_are_numpys(edge_order, spacing):
 def test_errors(function, error, message):
     with pytest.raises(error, match=message):
         function(cr.array(draw(4)))
+
+
+@pytest.mark.parametrize("logaddexp", [np.logaddexp, np.logaddexp2])
+def test_sums_of_exponentials_at_infinity_share_the_gradient(logaddexp):
+    inf = np.inf
+    for x, y, share in [(-inf, -inf, 0.5), (inf, inf, 0.5), (inf, -inf, 1.0), (-inf, 3.0, 0.0), (3.0, inf, 0.0)]:
+        dx, dy = cr.grad(logaddexp, (0, 1))(x, y)
+        assert (dx, dy) == (share, 1 - share)

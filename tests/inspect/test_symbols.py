@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.gates.exponential import share, share2
 from chainrule.gates.primitive import PRIMITIVES
 from chainrule.graph.array import Array, circuit
 from chainrule.inspect.formula import forward_text, local_symbol, product_symbol
@@ -19,7 +20,11 @@ ELEMENTWISE = [
     p for p in PRIMITIVES if p.elementwise and p.differentiable and not getattr(p, "__dataclass_fields__", 0)
 ]
 FUNCTIONS = "abs cos cosh exp hypot isnan log sign sin sinh sqrt tan tanh trunc"
-LANGUAGE = {name: getattr(np, name) for name in FUNCTIONS.split(" ")} | {"sigmoid": cr.sigmoid}
+LANGUAGE = {name: getattr(np, name) for name in FUNCTIONS.split(" ")} | {
+    "sigmoid": cr.sigmoid,
+    "share": share,
+    "share2": share2,
+}
 
 
 def formula(z: Array, index: int) -> str:

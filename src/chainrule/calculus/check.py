@@ -100,7 +100,8 @@ def check_grads(
             others are passed on as they are. ``kwargs`` are passed on, too.
         order: 1 checks gradients, 2 also gradients of gradients, and so on.
         step: h; the error of a centred difference falls with its square, rounding grows with its inverse.
-        directions: how many random directions to try at each order.
+        directions: how many random directions to try at each order; one more is weighted so that the elements of the
+            gradient count alike, and a large one does not hide a small one.
         tolerance: the largest relative error that passes.
 
     Raises GradientError, with the place of the worst element, if a derivative is off by more than ``tolerance`` in a
@@ -215,8 +216,8 @@ def _check_level(
     # Rounding alone makes a difference this large (over h); it must read as good, not as an error.
     scale = ROUNDING * max(1.0, abs(_number(function, targets)))
     largest, kinks, where, compared = 0.0, [], "", 0
-    for _ in range(directions):
-        along = [generator.standard_normal(np.shape(x)) for x in targets]
+    random = [[generator.standard_normal(np.shape(x)) for x in targets] for _ in range(directions)]
+    for along in (*random, _levelled(gradients, generator)):
         h, crossed = _smooth_step(base, targets, along, step)
         kinks += crossed
         if crossed:
@@ -228,6 +229,13 @@ def _check_level(
             largest = error
             where = _worst_element(function, targets, gradients, h, scale / h / GOOD)
     return Level(largest, kinks, where if not largest <= GOOD else "", compared)
+
+
+def _levelled(gradients: list[Any], generator: np.random.Generator) -> list[Any]:
+    """A direction along which elements of the gradient count alike, so that a large one does not hide a small one."""
+    largest = max((float(np.max(np.abs(g))) for g in gradients if g.size), default=0.0) or 1.0
+    weights = [1e-4 / np.maximum(np.abs(g) / largest, 1e-4) for g in gradients]
+    return [w * generator.choice([-1.0, 1.0], np.shape(w)) for w in weights]
 
 
 def _smooth_step(base: Any, targets: list[Any], along: list[Any], step: float) -> tuple[float, list[str]]:

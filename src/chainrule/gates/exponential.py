@@ -91,17 +91,38 @@ class Log1p(Elementwise):
 
 
 @primitive
+class Share(Elementwise):
+    """z = b ** x / (b ** x + b ** y) for b = e ** rate; one half where both are the same infinity"""
+
+    rate: float
+
+    @property
+    def notation(self) -> str:  # type: ignore[override]
+        return "share({0}, {1})" if self.rate == 1.0 else "share2({0}, {1})"
+
+    def forward(self, x: Any, y: Any) -> Any:
+        same = np.isinf(x) & np.equal(x, y)
+        return sigmoid(self.rate * (np.where(same, 0.0, x) - np.where(same, 0.0, y)))
+
+    def dx(self, dz: Any, z: Any) -> Any:
+        return self.rate * dz * (z * (1.0 - z))
+
+    def dy(self, dz: Any, z: Any) -> Any:
+        return -self.rate * dz * (z * (1.0 - z))
+
+
+@primitive
 class Logaddexp(Elementwise):
-    """z = log(e ** x + e ** y), without overflow; each local gradient is the input's share, a sigmoid of x - y"""
+    """z = log(e ** x + e ** y), without overflow; each local gradient is the input's share"""
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.logaddexp(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * sigmoid(x - y)
+        return dz * share(x, y)
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * sigmoid(y - x)
+        return dz * share(y, x)
 
 
 @primitive
@@ -112,12 +133,13 @@ class Logaddexp2(Elementwise):
         return np.logaddexp2(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * sigmoid(LN2 * (x - y))
+        return dz * share2(x, y)
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
-        return dz * sigmoid(LN2 * (y - x))
+        return dz * share2(y, x)
 
 
 exp, exp2, expm1 = Exp(), Exp2(), Expm1()
 log, log2, log10, log1p = Log(), Log2(), Log10(), Log1p()
 logaddexp, logaddexp2 = Logaddexp(), Logaddexp2()
+share, share2 = Share(1.0), Share(LN2)

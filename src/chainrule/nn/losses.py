@@ -30,7 +30,7 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
     array([[ 0.2, -0.7,  0.5]])
     """
     scores = scores if hasattr(scores, "dtype") else np.asarray(scores)
-    labels, shape = np.asarray(raw(labels)), scores.shape
+    labels, shape = np.array(raw(labels)), scores.shape  # a copy: the backward pass reads them again
     if scores.dtype.kind != "f":
         raise TypeError(f"scores must be floating, not {scores.dtype}")
     if labels.dtype.kind not in "iu":

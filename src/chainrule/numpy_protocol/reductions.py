@@ -182,7 +182,13 @@ _mean = mean
 @differentiable(np.std)
 def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
         where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
-    return np.sqrt(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
+    return _deviation(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction))
+
+
+def _deviation(variance: Any) -> Any:
+    """The square root of a variance; where that is 0 its gradient is 0, like that of the 2-norm."""
+    flat = variance == 0
+    return np.where(flat, 0.0, np.sqrt(np.where(flat, 1.0, variance)))
 
 
 # ---- running sums, differences, integrals
@@ -327,7 +333,7 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
 @differentiable(np.nanstd)
 def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
            where: Any = _GIVEN, mean: Any = _GIVEN, correction: Any = _GIVEN) -> Any:  # fmt: skip
-    return np.sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    return _deviation(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
 
 
 @differentiable(np.nancumsum)
