@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.gates.operands import operand
 from chainrule.gates.primitive import Primitive, primitive
+from chainrule.graph.apply import apply
 
 
 def _multiplied(x: Any, y: Any) -> Any:
@@ -48,10 +49,12 @@ _matmul = Matmul()
 
 def matmul(x: Any, y: Any) -> Any:
     """``x @ y`` as NumPy has it: vectors are rows on the left, columns on the right; stacks broadcast."""
-    x, y = operand(x), operand(y)
-    m, n = x.ndim, y.ndim
+    try:
+        m, n = len(x.shape), len(y.shape)
+    except AttributeError:  # a list, or a number
+        return matmul(operand(x), operand(y))
     if m > 1 and n > 1:
-        return _matmul(x, y)
+        return apply(_matmul, (x, y))
     if m == 0 or n == 0:
         raise ValueError("matmul needs operands with at least one axis; multiply by a number with *")
     z = _matmul(x if m > 1 else np.expand_dims(x, 0), y if n > 1 else np.expand_dims(y, 1))

@@ -132,7 +132,10 @@ _TAKES = {
 
 def user_site() -> tuple[CodeType, int] | None:
     """The innermost place outside this package on the call stack (the two fields of a ``Site``)."""
-    frame: FrameType | None = sys._getframe(3)  # the three above are the engine's own
+    try:
+        frame: FrameType | None = sys._getframe(3)  # the three above are the engine's own
+    except ValueError:  # an exit handler, say, called a gate: there is no place in the user's code
+        return None
     while frame is not None:
         code = frame.f_code
         filename = code.co_filename

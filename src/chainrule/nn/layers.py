@@ -69,17 +69,15 @@ class Linear(Module):
     def forward(self, x: Any) -> Any:
         weight, bias = self.weight, self.bias
         x = as_input(x, weight.dtype)
-        if x.ndim == 0 or x.shape[-1] != weight.shape[0]:
-            raise ValueError(
-                f"Linear({weight.shape[0]}, {weight.shape[1]}) needs inputs of shape (..., {weight.shape[0]}), "
-                f"not {describe(x)}"
-            )
+        shape, (n_in, n_out) = x.shape, weight.shape
+        if not shape or shape[-1] != n_in:
+            raise ValueError(f"Linear({n_in}, {n_out}) needs inputs of shape (..., {n_in}), not {describe(x)}")
         if bias is None:
             return x @ weight
-        if x.ndim == 2:
+        if len(shape) == 2:
             return affine(x, weight, bias)
-        flat = np.reshape(x, (math.prod(x.shape[:-1]), weight.shape[0]))
-        return np.reshape(affine(flat, weight, bias), (*x.shape[:-1], weight.shape[1]))
+        flat = np.reshape(x, (math.prod(shape[:-1]), n_in))
+        return np.reshape(affine(flat, weight, bias), (*shape[:-1], n_out))
 
     def describe(self) -> str:
         n_in, n_out = self.weight.shape

@@ -127,8 +127,8 @@ def _as_constants(result: Any, gate: Any, arrays: list[Array]) -> Any:
 
 def array_ufunc(self: Array, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``Array.__array_ufunc__``: a ufunc applied to at least one Array."""
-    if method == "__call__" and not kwargs and isinstance(gate := HANDLERS.get(ufunc), Primitive):
-        return apply(gate, inputs)
+    if method == "__call__" and not kwargs and (handler := HANDLERS.get(ufunc)) is not None:
+        return apply(handler, inputs) if isinstance(handler, Primitive) else handler(*inputs)
     out = kwargs.pop("out", None)
     if out is not None:
         return _into_state(ufunc, method, inputs, out, kwargs)

@@ -98,7 +98,7 @@ class SGD:
         for p, v in zip(self.parameters, self.velocity, strict=True):
             if p._write <= since or p._grad is None:  # a gradient may be taken away to hold a parameter still
                 continue
-            latest = max(latest, p._write)
+            latest = p._write if p._write > latest else latest
             self.update(p.writable(), p._grad, None if v is None else v.writable(), lr, momentum)
         if latest == since:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
