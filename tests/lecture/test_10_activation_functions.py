@@ -45,7 +45,7 @@ def test_against_numbers_to_the_second_order(function, value, slope):
     report = cr.check_grads(function, X, order=2)
     assert report.relative_error < 1e-7
     assert report.kinks == ()
-    assert report.compared == 6
+    assert report.compared == 8
 
 
 @every_function
