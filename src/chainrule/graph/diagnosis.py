@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.graph.array import Array, raw
 from chainrule.graph.errors import NonFiniteError, describe, describe_nonfinite
-from chainrule.graph.site import Site, user_site
+from chainrule.graph.site import Site, at, user_site
 
 REBUILDABLE = (
     np.linalg.LinAlgError,
@@ -26,8 +26,8 @@ REBUILDABLE = (
 def placed(error: Exception, gate: Any, values: list[Any]) -> Exception:
     """An error of a gate's ``forward`` with the gate, its operands and the user's line in the message."""
     place = user_site()
-    at = "" if place is None else f" at {Site(*place)}"
-    message = f"{gate.title}({', '.join(describe(v) for v in values)}){at}: {error}"
+    where = "" if place is None else f" at {Site(*place)}"
+    message = f"{gate.title}({', '.join(describe(v) for v in values)}){where}: {error}"
     for kind in type(error).__mro__:
         if kind in REBUILDABLE:
             return kind(message)
@@ -40,9 +40,9 @@ def check_value(gate: Any, operands: tuple[Any, ...], z: Any) -> None:
     if z.dtype.kind != "f" or np.isfinite(z).all():
         return
     place = user_site()
-    at = "" if place is None else f" at {Site(*place)} ({Site(*place).text})"
+    where = at(None if place is None else Site(*place))
     raise NonFiniteError(
-        f"the value of {gate.title} is not finite: {describe_nonfinite(z)}; applied{at} to {_named(operands)}"
+        f"the value of {gate.title} is not finite: {describe_nonfinite(z)}; applied{where} to {_named(operands)}"
     )
 
 
@@ -51,7 +51,7 @@ def check_gradient(node: Array, i: int, dx: Any) -> None:
     value = raw(dx)
     if not np.isfinite(value).all():
         raise NonFiniteError(
-            f"the gradient that {node.gate.title} at {node.site} ({node.site.text if node.site else ''}) hands to its "
+            f"the gradient that {node.gate.title}{at(node.site)} hands to its "
             f"input {i} is not finite: {describe_nonfinite(value)}; its inputs are {_named(node.inputs)}"
         )
 

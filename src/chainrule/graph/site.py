@@ -72,6 +72,13 @@ def _stored_as(code: CodeType, instruction: int) -> str | None:
     return _name_of_top(iter(instructions[at + 1 :]))
 
 
+def at(site: Site | None) -> str:
+    """A place as it stands in a message: `` at net.py:12 (h = x @ W)``; empty where it is not known."""
+    if site is None:
+        return ""
+    return f" at {site} ({site.text})" if site.text else f" at {site}"
+
+
 def _name_of_top(following: Iterator[dis.Instruction]) -> str | None:
     """The name under which the value on top of the stack gets stored by the instructions that follow."""
     above = 0  # how many values lie above ours

@@ -11,7 +11,7 @@ from chainrule.graph.array import Array, ancestors, changed_input, raw
 from chainrule.graph.backward import FREED, last_output
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.provenance import Cut
-from chainrule.graph.site import Site
+from chainrule.graph.site import Site, at
 from chainrule.inspect.naming import number
 
 SQUASHING = {"sigmoid", "tanh", "erf", "arctan", "softplus", "exp"}
@@ -136,7 +136,7 @@ def _not_reached(x: Array, output: Array, behind: list[Array]) -> Why:
 
 
 def _cut_by(cut: Cut) -> str:
-    line = "" if cut.site is None else f" at {cut.site} ({cut.site.text})"
+    line = at(cut.site)
     if cut.how == "detach":
         return f"it was cut off by detach(){line}"
     if cut.how == "no_grad":
@@ -226,7 +226,7 @@ def _cancelled(x: Array, node: Array, wires: list[Edge]) -> Why:
 def _blocked(x: Array, node: Array, edge: Edge) -> Why:
     """The gate of ``edge`` has an upstream gradient but hands ``node`` none."""
     z = edge.node
-    title, line = z.gate.title, "" if z.site is None else f" at {z.site} ({z.site.text})"
+    title, line = z.gate.title, at(z.site)
     reason, what = _how_blocked(edge)
     text = f"{title}{line} {what}."
     if node is not x:
@@ -273,9 +273,8 @@ def _nearly_zero(x: Array, grad: Any, behind: list[Array]) -> Why:
         if z.gate.title in SQUASHING and edge.diagonal:
             local = float(np.max(np.abs(edge.local_gradient), initial=0.0))
             if local < TINY:
-                where = "" if z.site is None else f" at {z.site} ({z.site.text})"
                 text = (
-                    f"{z.gate.title}{where} is saturated: its input is {_range(raw(edge.input))}, where its local "
+                    f"{z.gate.title}{at(z.site)} is saturated: its input is {_range(raw(edge.input))}, where its local "
                     f"gradient is at most {number(local)}.\nSo the gradient of {name} is only {_range(grad)}."
                 )
                 return Why("saturated", text, z.gate.title, z.site)
