@@ -31,6 +31,7 @@ def classes(model, inputs):
         return model(inputs).value.argmax(axis=1)
 
 
+print("Means of five runs:")
 print("hidden neurons      L2   training accuracy   test accuracy")
 first = {}
 for hidden, l2 in NETS:
@@ -44,7 +45,8 @@ for hidden, l2 in NETS:
         accuracies.append([100 * np.mean(classes(model, x) == y) for x, y in pairs])
     on_train, on_test = np.mean(accuracies, axis=0)
     print(f"{hidden:14}   {l2:5.3f}   {on_train:15.1f} %   {on_test:11.1f} %", flush=True)
-print("More neurons fit the noise; L2 keeps many neurons smooth. Too much of it, and they no longer learn at all.")
+print("More neurons fit the training points, noise included, and the test data gain nothing. L2 keeps many neurons")
+print("smooth; too much of it, and they no longer learn at all.")
 
 
 def draw(path):

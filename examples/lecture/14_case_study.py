@@ -2,7 +2,8 @@
 
     python 14_case_study.py [FOLDER]      draws into FOLDER/case_study.png (default: runs)
 
-Both nets see all 300 points in each step, with step size 1 and regularisation 1/2 * 0.001 * sum(W^2).
+Both nets see all 300 points in each step, with step size 1 and regularisation 1/2 * 0.001 * sum(W^2). The course has a
+loss of 0.79 after 190 steps and 49 % of the points right for the linear classifier, and 98 % for the two-layer net.
 """
 
 import sys
@@ -14,7 +15,7 @@ import chainrule as cr
 
 REG = 1e-3
 
-# The points of the course to the digit, so that its figures can be compared: NumPy's old generator, begun with 0.
+# The points of the course to the digit, so that its figures can be compared: NumPy's old generator, seeded with 0.
 course = np.random.RandomState(0)
 points, labels = cr.data.spiral(points=100, classes=3, noise=0.0)
 turn = 0.2 * np.concatenate([course.randn(100) for _ in range(3)])  # radians
