@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test lint fuzz bench docs clean
 
@@ -13,13 +14,13 @@ demo: $(STAMP)
 test: lint
 	$(BIN)/pytest -q -n 2
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fuzz: $(STAMP)
+fuzz: $(DEV)
 	CHAINRULE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -n 2 tests/fuzz
 
 bench: $(STAMP)
@@ -31,10 +32,16 @@ docs: $(STAMP)
 
 # A virtual environment of the project's own, whatever else is active; made again when its needs change.
 $(STAMP): pyproject.toml
+	@echo "making $(VENV), once: about half a minute"
 	env -u VIRTUAL_ENV -u PYTHONHOME -u PYTHONPATH $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
-	touch $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable ".[all]"
+	touch $@
+
+$(DEV): $(STAMP)
+	@echo "installing what the tests need, once"
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
 
 clean:
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
