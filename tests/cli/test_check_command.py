@@ -49,6 +49,16 @@ def constant():
     return 1.0
 
 number = 3
+
+class Product(cr.Gate):
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+    def backward(self, dz):
+        return [self.y * dz, self.x * dz]
+
+product = Product()
+tanh = cr.nn.Tanh()
 """
 
 
@@ -82,11 +92,28 @@ def test_a_wrong_gradient_gets_status_1_and_its_place(run):
 
 
 def test_given_inputs_shapes_and_integers(run):
-    assert "mine:energy((2,) float64, (4, 2) float64)" in run("mine:energy", "--shape", "4,2", "--arg", "1,2").stdout
-    assert "mine:energy(() float64, () float64)" in run("mine:energy", "--arg", "2.5", "--shape", "()").stdout
+    assert "mine:energy((4, 2) float64, (2,) float64)" in run("mine:energy", "--shape", "4,2", "--shape", "2").stdout
+    assert "mine:energy((2,) float64, () float64)" in run("mine:energy", "--arg", "1,2", "--arg", "random:()").stdout
     result = run("mine:loss", "--arg", "random:4,3", "--arg", "int:0,2,1,0")
     assert "mine:loss((4, 3) float64, (4,) int64)" in result.stdout
     assert result.exit_code == 0
+
+
+def test_arg_and_shape_do_not_mix_and_the_way_out_is_one(run):
+    result = run("mine:loss", "--shape", "3,4", "--arg", "int:0,1,2")
+    assert (result.exit_code, result.stdout) == (2, "")
+    instead = re.fullmatch(r"chainrule: --arg and --shape do not mix, .* such as (--arg .*)\n", result.stderr)[1]
+    assert instead == "--arg random:3,4 --arg int:0,1,2"
+    result = run("mine:loss", *instead.split())
+    assert "mine:loss((3, 4) float64, (3,) int64)" in result.stdout
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("product", 2), ("tanh", 1)])
+def test_gates_and_modules_tell_their_arguments_by_forward(run, name, arguments):
+    result = run(f"mine:{name}")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[0].count("(3,) float64") == arguments
 
 
 def test_nested_results_and_optional_arguments(run):
@@ -122,7 +149,8 @@ def test_the_tolerance_counts(run):
         (["nomodule:f"], "there is no module nomodule in "),
         (["needs:f"], "there is no module notthere (which needs imports)"),
         (["mine:nothing"], "mine has no function nothing"),
-        (["mine:number"], "mine has no function number"),
+        (["mine:number"], "mine:number is not a function"),
+        (["mine:Product"], "mine:Product is a class: name a function, or an instance such as gate = Product()"),
         (["broken:f"], "importing broken raised ZeroDivisionError at broken.py:1: division by zero"),
         (["stops:f"], "importing stops raised SystemExit at stops.py:2"),
         (["mine:constant"], "mine:constant takes no argument to differentiate"),

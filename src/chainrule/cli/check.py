@@ -18,9 +18,11 @@ from chainrule.calculus.trees import leaves
 from chainrule.cli.errors import FAILED, Stop
 from chainrule.cli.expression import ExpressionError, read_numbers
 from chainrule.cli.verdict import in_words
+from chainrule.gates.gate import Gate
 from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
 from chainrule.graph.site import PACKAGE
+from chainrule.nn import Module
 
 DEFAULT = "random:3"
 
@@ -45,7 +47,8 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="SHAPE",
-            help="Short for --arg random:SHAPE, after all --arg: 3 for a vector, 3,4 for a matrix, () for a number.",
+            help="Short for --arg random:SHAPE, where all arguments are random: 3 for a vector, 3,4 for a matrix, () for "
+            "a number.",
             show_default=False,
         ),
     ] = None,
@@ -64,8 +67,7 @@ def check(
       chainrule check mymodel:loss --arg random:4,3 --arg int:0,2,1,0 --order 1
     """
     function = _imported(target)
-    texts = [*(arg or []), *(f"random:{text}" for text in shape or [])]
-    texts = texts or [DEFAULT] * _parameters_needed(function, target)
+    texts = _in_order(arg or [], shape or []) or [DEFAULT] * _parameters_needed(function, target)
     generator = np.random.default_rng(seed)
     arguments = [_read_argument(text, generator) for text in texts]
     typer.echo(f"{target}({', '.join(describe(x) for x in arguments)})")
@@ -83,6 +85,16 @@ def check(
     typer.echo(f"derivatives up to order {order}: {in_words(report)}")
     if report.worst:
         typer.echo(report.worst)
+
+
+def _in_order(args: list[str], shapes: list[str]) -> list[str]:
+    """The arguments as --arg has them. The parser of options forgets how two different ones were mixed."""
+    if args and shapes:
+        raise Stop(
+            "--arg and --shape do not mix, for their order would be lost: write each argument with --arg, in order, "
+            f"such as --arg random:{shapes[0]} --arg {args[0]}"
+        )
+    return args or [f"random:{shape}" for shape in shapes]
 
 
 def _imported(target: str) -> Callable[..., Any]:
@@ -103,9 +115,13 @@ def _imported(target: str) -> Callable[..., Any]:
         raise Stop(f"there is no module {missing}{why} in {here} or among the installed ones") from error
     except (Exception, SystemExit) as error:
         raise Stop(f"importing {module_name} raised {_told(error)}") from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
+    if not hasattr(module, function_name):
         raise Stop(f"{module_name} has no function {function_name}")
+    function = getattr(module, function_name)
+    if inspect.isclass(function):
+        raise Stop(f"{target} is a class: name a function, or an instance such as gate = {function_name}()")
+    if not callable(function):
+        raise Stop(f"{target} is not a function")
     return function  # type: ignore[no-any-return]
 
 
@@ -149,7 +165,8 @@ def _read_shape(text: str) -> tuple[int, ...]:
 def _parameters_needed(function: Callable[..., Any], target: str) -> int:
     """How many arguments must be given by position."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        told = function.forward if isinstance(function, Gate | Module) else function  # their __call__ takes anything
+        parameters = inspect.signature(told).parameters.values()
     except ValueError as error:  # some builtins do not tell
         raise Stop(f"{target} does not tell its arguments: give them by --arg and --shape") from error
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
