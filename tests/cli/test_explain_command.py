@@ -70,6 +70,8 @@ def test_a_drawing(run, tmp_path):
     drawing = (tmp_path / "circuit.svg").read_text()
     assert drawing.lstrip().startswith(("<svg", "<?xml"))
     assert "-12.00" in drawing
+    assert run("x * 2", "x=1", "--svg", "circuit.html").exit_code == 0
+    assert "<html" in (tmp_path / "circuit.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -85,13 +87,13 @@ def test_a_drawing(run, tmp_path):
         (["x", "x=1", "--svgg", "f.svg"], "no such option: --svgg"),
         (["x", "x=1", "--svgg=f.svg"], "no such option: --svgg"),
         (["x", "x=1", "--svg"], "'--svg' requires an argument"),
-        (["x * 2", "x=1", "--svg", "f.doc"], "f.doc"),
+        (["x * 2", "x=1", "--svg", "f.png"], "a drawing is written as .svg or .html, not 'f.png'"),
         (["x * 2", "x=1", "--svg", "nowhere/f.svg"], "nowhere/f.svg"),
     ],
 )
 def test_wrong_input_gets_one_line_and_status_2(run, tmp_path, arguments, message):
     result = run(*arguments)
-    assert result.exit_code == 2
+    assert (result.exit_code, result.stdout) == (2, "")
     assert re.fullmatch(r"chainrule: .*\n", result.stderr)
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []

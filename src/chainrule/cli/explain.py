@@ -10,7 +10,8 @@ import numpy as np
 import typer
 
 from chainrule.cli.errors import Stop
-from chainrule.cli.expression import FUNCTIONS, Circuit, Expression, ExpressionError, read_values
+from chainrule.cli.expression import FUNCTIONS, Expression, ExpressionError, read_values
+from chainrule.graph.array import Array
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain as explanation
 
@@ -38,7 +39,8 @@ def explain(
         typer.Argument(metavar="[NAME=VALUE]...", help="A number, or numbers separated by commas.", show_default=False),
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the circuit into this SVG file.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the circuit into this file: .svg, or .html.", show_default=False),
     ] = None,
 ) -> None:
     for text in (formula, *(values or [])):
@@ -49,27 +51,26 @@ def explain(
     except ExpressionError as error:
         raise Stop(error) from error
     with np.errstate(all="ignore"):  # an infinite gradient, of sqrt at 0 say, is there to be seen
-        _backward(circuit)
-        typer.echo(explanation(circuit.output))
+        _backward(circuit.output)
         if svg is not None:
-            _draw(circuit, svg)
+            _draw(circuit.output, svg)  # before the explanation: what cannot be written is told at once
+        if circuit.output.ndim:
+            typer.echo(f"The result has {circuit.output.size} elements: the gradients are those of their sum.\n")
+        typer.echo(explanation(circuit.output))
+    if svg is not None:
+        typer.echo(f"\ndrawn: {svg}")
 
 
 explain.__doc__ = HELP
 
 
-def _backward(circuit: Circuit) -> None:
-    output = circuit.output
-    if output.ndim == 0:
-        output.backward()
-        return
-    typer.echo(f"The result has {output.size} elements: the gradients are those of their sum.\n")
-    output.backward(upstream=np.ones(output.shape))
+def _backward(output: Array) -> None:
+    """From the output, or from the sum of its elements."""
+    output.backward(upstream=np.ones(output.shape) if output.ndim else None)
 
 
-def _draw(circuit: Circuit, file: Path) -> None:
+def _draw(output: Array, file: Path) -> None:
     try:
-        draw(circuit.output, file=file)
+        draw(output, file=file)
     except ValueError as error:
         raise Stop(error) from error
-    typer.echo(f"\ndrawn: {file}")
