@@ -53,13 +53,18 @@ def test_digits_are_learned_and_a_folder_is_left(run, tmp_path):
 
 
 def test_the_saved_model_predicts_what_the_run_reported(run, tmp_path):
-    assert run("digits", "--epochs", 1, "--hidden", 20, "--out", "here").exit_code == 0
+    assert run("digits", "--epochs", 2, "--hidden", 20, "--out", "here").exit_code == 0
     settings = json.loads((tmp_path / "here" / "run.json").read_text())
     net = build(tuple(settings["sizes"]), ActivationName(settings["activation"]), np.random.default_rng(99))
     training.load(net, tmp_path / "here" / "model.safetensors")
     _, held_out = data.split(*data.digits(), held_out=settings["held_out"], seed=settings["seed"])
     score = training.evaluate(net, *held_out)
     assert score == (settings["result"]["test_loss"], settings["result"]["test_accuracy"])
+    with (tmp_path / "here" / "history.csv").open(newline="") as file:
+        seconds = [float(epoch["seconds"]) for epoch in csv.DictReader(file)]
+    assert settings["result"]["seconds_of_last_epoch"] == seconds[-1]
+    assert settings["result"]["seconds_in_all"] == pytest.approx(sum(seconds))
+    assert seconds[-1] < sum(seconds)
     assert settings["chainrule"] == "0.1.0"
     assert settings["gradient_check"]["relative_error"] < 1e-7
 

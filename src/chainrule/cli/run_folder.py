@@ -49,7 +49,7 @@ class RunFolder:
         training.save(model, self.path / "model.safetensors")
         history.write_csv(self.path / "history.csv")
         with written_whole(self.path / "run.json") as partial:
-            partial.write_text(json.dumps({**settings, **_versions(), "result": asdict(history.last)}, indent=2) + "\n")
+            partial.write_text(json.dumps({**settings, **_versions(), "result": _result(history)}, indent=2) + "\n")
         last = history.last
         typer.echo(f"\ntest accuracy {last.test_accuracy:.2%}, loss {last.test_loss:.4f}; written to {self.path}:")
         typer.echo("  model.safetensors  the weights, by parameter name")
@@ -61,6 +61,13 @@ class RunFolder:
             typer.echo(f"warning: no loss.png: {error}", err=True)
         else:
             typer.echo("  loss.png           the same as a picture")
+
+
+def _result(history: training.History) -> dict[str, Any]:
+    """The last epoch, and what the updates took: in that epoch and in all of them."""
+    result = asdict(history.last)
+    result["seconds_of_last_epoch"] = result.pop("seconds")
+    return {**result, "seconds_in_all": sum(epoch.seconds for epoch in history)}
 
 
 def _versions() -> dict[str, str]:
