@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import re
 from functools import partial
 from pathlib import Path
 
@@ -73,6 +74,43 @@ def test_what_else_has_been_imported_changes_nothing():
 @pytest.mark.skipif(not np.__version__.startswith(MADE_WITH), reason="the page is made with another NumPy")
 def test_the_page_is_up_to_date():
     assert DOCS.read_text() == coverage.page(), "run `make docs`"
+
+
+def test_counts_and_lists_agree():
+    text = coverage.page()
+    entries = coverage.table()
+    for kind in ("ufunc", "array function"):
+        for status, count in coverage.counts(entries, kind).items():
+            _, heading, rest = text.partition(f"## {kind.capitalize()}s: {status}\n")
+            names = "\n".join(row.split(" | ")[0] for row in rest.partition("\n## ")[0].splitlines())
+            listed = re.findall(r"`(np\.[\w.]+)`(?: ×(\d))?", names)
+            assert len({name for name, _ in listed}) == len(listed)
+            assert sum(int(times or 1) for _, times in listed) == count
+            assert bool(heading) == bool(count)
+    functions = [e.name for e in entries if e.kind == "array function"]
+    twice = len(functions) - len(set(functions))
+    assert f"has {len(functions)} entries; {twice} names occur twice\n" in text
+    assert "_core" not in DOCS.read_text()
+
+
+def test_modules_that_are_not_listed_are_refused():
+    for name in ("strings", "char", "fft", "polynomial.polynomial"):
+        importlib.import_module(f"numpy.{name}")
+    everything = get_overridable_numpy_array_functions()
+    functions = [f for f in everything if full_name(f).startswith(coverage.LOADED_ON_REQUEST)]
+    modules = {full_name(f).rpartition(".")[0] for f in functions}
+    assert modules == {"np.strings", "np.char", "np.fft", "np.polynomial.polynomial"}
+    assert {coverage.classify(f)[0] for f in functions} == {"refused"}
+
+
+@pytest.mark.parametrize("ufunc", sorted(UFUNCS - set(REFUSED), key=full_name), ids=short)
+def test_outer_works_for_what_is_not_refused(ufunc):
+    if (ufunc.nin, ufunc.nout, ufunc.signature) != (2, 1, None):
+        with pytest.raises(TypeError, match=r"outer has no rule"):
+            array_ufunc(cr.array(MATRIX), ufunc, "outer", MATRIX, MATRIX)
+        return
+    a, b = (INDICES, INDICES) if short(ufunc) in INTEGER_UFUNCS else (MATRIX[0], INDICES + 1)
+    assert ufunc.outer(cr.array(a), cr.array(b)).value == pytest.approx(ufunc.outer(a, b), nan_ok=True)
 
 
 @named(DIFFERENTIABLE)

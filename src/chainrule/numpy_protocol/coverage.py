@@ -7,17 +7,26 @@ prints the page of the documentation.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.numpy_protocol.dispatch import CONSTANT, DIFFERENTIABLE, REFUSED, REFUSED_MODULES, UNSEEN, full_name
+from chainrule.numpy_protocol.dispatch import (
+    CONSTANT,
+    DIFFERENTIABLE,
+    REDUCTIONS,
+    REFUSED,
+    REFUSED_MODULES,
+    UNSEEN,
+    full_name,
+)
 
 CLASSES = {
     "differentiable": "a gate, or a composition of gates",
     "constant": "computed on the values; the result carries no gradient",
     "refused": "raises a TypeError that says what to use instead",
-    "not interceptable": "NumPy does not ask an Array what to do",
+    "not interceptable": "NumPy asks an Array in `like=` only, which is refused",
 }
 
 
@@ -93,24 +102,28 @@ def counts(entries: list[Entry], kind: str) -> dict[str, int]:
 def page() -> str:
     """The page of the documentation, in Markdown."""
     entries = table()
+    functions = [e.name for e in entries if e.kind == "array function"]
     lines = [
         "# NumPy on Arrays",
         "",
         f"What happens when a function of NumPy {_version()} meets an `Array`.",
         "This page is made from the dispatch table by `make docs`; a test keeps it up to date.",
         "",
-        "| | ufuncs | array functions |",
-        "|---|---:|---:|",
-    ]
-    ufuncs, functions = counts(entries, "ufunc"), counts(entries, "array function")
-    lines += [f"| {status}: {what} | {ufuncs[status]} | {functions[status]} |" for status, what in CLASSES.items()]
-    lines += [f"| all | {sum(ufuncs.values())} | {sum(functions.values())} |", ""]
-    lines += [
+        *_summary(entries),
+        "",
+        f"NumPy's own list of array functions has {len(functions)} entries; {_repeated(functions)} names occur twice",
+        "in it, with and without `like=`. Below, ×2 marks a name that stands for two entries. Private ufuncs are",
+        "listed under the public function they serve: `np.strings.strip` has two. Not listed: the array functions",
+        "that `np.fft`, `np.polynomial`, `np.strings` and `np.char` add to NumPy's list when they are imported; they",
+        "are refused.",
+        "",
         "Two ways out of the circuit cannot be intercepted as functions: `np.array([a, b])` and `math.exp(a)` ask an",
         "Array for its plain value. For an Array that carries a gradient that raises; use `cr.array([a, b])` or",
         "`np.stack`, and `np.exp`. `.value` and `.item()` leave the circuit on purpose. Of the ufuncs' options",
-        "`dtype=` is supported; `where=`, `out=` (but for a `State`) and `casting=` are refused by name, as are",
-        "ufunc methods other than `outer`, and `reduce` and `accumulate` of the common ones.",
+        "`dtype=` is supported; `where=`, `out=` (but for a `State`) and `casting=` are refused by name. Of the ufunc",
+        "methods, `outer` works for all ufuncs of two arguments with one result that are not refused themselves,",
+        f"`reduce` for {_with_method('reduce')},",
+        f"`accumulate` for {_with_method('accumulate')}; the others are refused.",
         "",
     ]
     for kind in ("ufunc", "array function"):
@@ -123,14 +136,55 @@ def _version() -> str:
     return ".".join(np.__version__.split(".")[:2])
 
 
+def _summary(entries: list[Entry]) -> list[str]:
+    ufuncs, functions = counts(entries, "ufunc"), counts(entries, "array function")
+    return [
+        "| | ufuncs | array functions |",
+        "|---|---:|---:|",
+        *(f"| {status}: {what} | {ufuncs[status]} | {functions[status]} |" for status, what in CLASSES.items()),
+        f"| all | {sum(ufuncs.values())} | {sum(functions.values())} |",
+    ]
+
+
+def _repeated(names: list[str]) -> int:
+    return len(names) - len(set(names))
+
+
+def _with_method(method: str) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(ufunc.__name__ for ufunc, of in REDUCTIONS if of == method))
+
+
 def _section(kind: str, status: str, entries: list[Entry]) -> list[str]:
+    """The names of a class; where each has a note, a row for each note, those that concern no numbers last."""
     if not entries:
         return []
     heading = [f"## {kind.capitalize()}s: {status}", ""]
-    if not entries[0].note:
-        return [*heading, ", ".join(f"`{name}`" for name in dict.fromkeys(e.name for e in entries)), ""]
-    notes = dict.fromkeys((e.name, e.note) for e in entries)
-    return [*heading, "| function | |", "|---|---|", *(f"| `{name}` | {note} |" for name, note in notes), ""]
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        names.setdefault(entry.note, []).append(_known_as(entry.name))
+    if list(names) == [""]:
+        return [*heading, _listed(names[""]), ""]
+    notes = sorted(names, key=lambda note: (note.startswith("Arrays hold numbers"), min(names[note])))
+    return [*heading, "| functions | |", "|---|---|", *(f"| {_listed(names[note])} | {note} |" for note in notes), ""]
+
+
+def _listed(names: list[str]) -> str:
+    times = Counter(sorted(names))
+    return ", ".join(f"`{name}` ×{n}" if n > 1 else f"`{name}`" for name, n in times.items())
+
+
+def _known_as(name: str) -> str:
+    """The public name that leads to a function: ``np.strings.strip`` for the private ufunc ``_strip_chars``."""
+    home, _, short = name.rpartition(".")
+    if home == "np.lib.scimath":
+        return f"np.emath.{short}"
+    if home != "np._core.umath":
+        return name
+    short = short.lstrip("_")
+    for public in (short, short.split("_")[0]):
+        if public in np.strings.__all__:
+            return f"np.strings.{public}"
+    return f"np.{short}" if hasattr(np, short) else name
 
 
 if __name__ == "__main__":

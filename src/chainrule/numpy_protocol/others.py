@@ -47,15 +47,15 @@ differentiable(every_ufunc.clip)(clip)
 constant(every_ufunc._ones_like, np.packbits, np.unpackbits)
 
 unseen(
-    "dispatches on like= alone: called with Arrays inside it raises; build Arrays with cr.array or np.stack",
+    "called with Arrays inside it raises; build Arrays with cr.array or np.stack",
     np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require, np.fromiter,
 )  # fmt: skip
 unseen(
-    "dispatches on like= alone: makes new data",
+    "makes new data; no Array goes in",
     np.arange, np.empty, np.eye, np.frombuffer, np.fromfile, np.fromfunction, np.fromstring, np.genfromtxt,
     np.identity, np.loadtxt, np.ones, np.tri, np.zeros,
 )  # fmt: skip
-unseen("dispatches on like= alone: to fill with an Array use np.full_like or np.broadcast_to", np.full)
+unseen("to fill with an Array use np.full_like or np.broadcast_to", np.full)
 
 refuse("use np.exp(np.linspace(np.log(start), np.log(stop), num))", np.geomspace)
 refuse("Arrays hold numbers, not dates: use .value", np.busday_count, np.busday_offset, np.datetime_as_string,

@@ -123,7 +123,7 @@ def copysign(x: Any, y: Any) -> Any:
 @differentiable(np.ldexp)
 def ldexp(x: Any, exponent: Any) -> Any:
     """x * 2 ** exponent, the exponent an integer."""
-    return x * np.ldexp(np.ones((), np.result_type(x)), exponent)
+    return x * PiecewiseConstant.of(np.ldexp)(np.ones((), np.result_type(x)), exponent)
 
 
 @differentiable(np.heaviside)
