@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule.inspect.naming import mean_and_spread
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -273,6 +274,90 @@ def test_a_gradient_that_is_not_computed_yet_is_a_dash_and_never_zero() -> None:
     assert sorted(after.texts("cr-grad")) == ["0.00", "1.00", "1.00"]
 
 
+def shown_gradients(f: cr.Array) -> dict[str, str]:
+    """Below each wire that leaves a box: its gradient, by the box's name."""
+    styles = ("cr-grad", "cr-missing")
+    nodes = Picture(cr.draw(f)).nodes()
+    found = {
+        g.attrib["data-node"]: [t.text or "" for t in g.iter(f"{SVG}text") if t.attrib["class"] in styles]
+        for g in nodes
+    }
+    return {name: texts[0] for name, texts in found.items() if texts}
+
+
+def test_draw_and_explain_show_this_outputs_gradients_after_another_backward_pass() -> None:
+    x, y = cr.array(-2.0), cr.array(5.0)
+    f, g = x * y, x + y
+    f.backward()
+    g.backward()
+    assert shown_gradients(f) == {"x": "5.00", "y": "-2.00", "f": "1.00"}
+    assert shown_gradients(g) == {"x": "1.00", "y": "1.00", "g": "1.00"}
+    text = " ".join(str(cr.explain(f)).split())
+    assert "df/dx = y * df/df = 5.00 * 1.00 = 5.00" in text
+    assert "df/dy = x * df/df = -2.00 * 1.00 = -2.00" in text
+    assert (x.grad, y.grad) == (1.0, 1.0)  # looking writes nothing
+
+
+def test_draw_and_explain_agree_where_a_shared_result_was_overwritten() -> None:
+    x, y, z = cr.array(-2.0), cr.array(5.0), cr.array(-4.0)
+    q = x + y
+    f, g = q * z, q * 7.0
+    f.backward()
+    g.backward()
+    assert q.grad == 7.0
+    assert shown_gradients(f) == {"x": "-4.00", "y": "-4.00", "z": "3.00", "q": "-4.00", "f": "1.00"}
+    text = " ".join(str(cr.explain(f)).split())
+    assert "df/dx = dq/dx * df/dq = 1.00 * -4.00 = -4.00" in text
+
+
+def test_without_a_backward_pass_of_its_own_a_circuit_shows_no_gradient_of_another() -> None:
+    x, y = cr.array(-2.0), cr.array(5.0)
+    (x * y).backward()
+    g = x + y
+    assert shown_gradients(g) == {"x": "–", "y": "–", "g": "–"}
+    assert "gradient: not computed yet" in (Picture(cr.draw(g)).node("x").findtext(f"{SVG}title") or "")
+    assert "dg/dx = dg/dx" not in str(cr.explain(g))
+    assert str(cr.explain(g)).count("not computed yet") == 3  # two edges, and the sentence about upstream gradients
+    g.backward()
+    assert shown_gradients(g) == {"x": "1.00", "y": "1.00", "g": "1.00"}
+
+
+def test_after_a_step_and_another_pass_gradients_are_not_taken_from_that_pass() -> None:
+    w, x = cr.Parameter(2.0, name="w"), cr.array(3.0, dtype=np.float32)
+    f = w * x
+    f.backward()
+    w.assign(7.0)
+    assert shown_gradients(f) == {"w": "3.00", "x": "2.00", "f": "1.00"}
+    np.square(w).backward()
+    assert shown_gradients(f) == {"w": "–", "x": "–", "f": "1.00"}
+
+
+def test_gradients_that_start_further_on_are_called_those_of_the_loss() -> None:
+    x, y = cr.array(-2.0), cr.array(5.0)
+    q = x + y
+    f = q * -4.0
+    f.backward()
+    assert shown_gradients(q) == {"x": "-4.00", "y": "-4.00", "q": "-4.00"}
+    assert "below: gradient of L" in Picture(cr.draw(q)).texts("cr-note")[0]
+    assert "dL/dq = -4.00" in str(cr.explain(q))
+    assert "below: gradient of f" in Picture(cr.draw(f)).texts("cr-note")[0]
+
+
+def test_an_input_that_a_rule_hands_no_gradient_keeps_its_dash() -> None:
+    class Straight(cr.Gate):
+        def forward(self, x: Any, y: Any) -> Any:
+            return x + y
+
+        def backward(self, dz: Any) -> Any:
+            return dz, None
+
+    x, y = cr.array(1.0), cr.array(2.0)
+    f = Straight()(x, y)
+    f.backward()
+    assert y.grad is None
+    assert shown_gradients(f) == {"x": "1.00", "y": "–", "f": "1.00"}
+
+
 def test_a_value_used_twice_by_one_gate_has_two_edges() -> None:
     f = squared()
     f.backward()
@@ -403,6 +488,34 @@ def test_files_and_notebooks(tmp_path: Path) -> None:
     assert drawing.svg in drawing._repr_html_()
     with pytest.raises(ValueError, match=r"\.svg or \.html"):
         cr.draw(f, tmp_path / "f.png")
+
+
+def test_the_repr_is_one_short_line() -> None:
+    assert repr(cr.draw(lecture())) == '<Drawing of f: 2 gates; .save("f.svg") writes it>'
+    assert ": 1 gate;" in repr(cr.draw(squared()))
+    assert repr(cr.draw(cr.array(1.0, name="a/b"))) == '<Drawing of a/b: 0 gates; .save("circuit.svg") writes it>'
+
+
+def test_html_fits_the_window_down_to_a_size_that_can_be_read(tmp_path: Path) -> None:
+    drawing = cr.draw(net(), tmp_path / "net.html")
+    width = float(ET.fromstring(drawing.svg).attrib["width"])  # noqa: S314
+    for text in ((tmp_path / "net.html").read_text(encoding="utf-8"), drawing._repr_html_()):
+        assert "max-width: 100%" in text
+        assert "overflow-x: auto" in text
+        assert f"--cr-width: {width:.0f}px" in text
+        [smallest] = re.findall(r"min-width: calc\(([\d.]+) \* var\(--cr-width\)\)", text)
+        assert float(smallest) * width < 1280 - 16
+        assert float(smallest) * 13 > 8
+
+
+def test_a_mean_has_no_digits_beyond_its_spread() -> None:
+    assert mean_and_spread(np.array([-0.56, 0.5602])) == "0.00 ± 0.56"
+    assert mean_and_spread(np.array([-0.5602, 0.56])) == "0.00 ± 0.56"
+    assert mean_and_spread(np.array([1.0, 3.0])) == "2.00 ± 1.00"
+    assert mean_and_spread(np.array([1e-5, 3e-5])) == "2.00e-05 ± 1.00e-05"
+    assert mean_and_spread(np.array([-1e-5, 1.000002e-5])) == "0.00 ± 1.00e-05"
+    assert mean_and_spread(np.array([1e-5, 1e-5])) == "1.00e-05 ± 0.00"
+    assert mean_and_spread(np.array([-2e7, 2.1e7])) == "500000.00 ± 2.05e+07"
 
 
 def test_lone_arrays_arrays_and_what_is_not_finite() -> None:

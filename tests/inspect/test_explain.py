@@ -78,6 +78,13 @@ def test_the_neuron_of_the_lecture_to_two_decimals() -> None:
     assert all(len(line) <= 118 for line in str(cr.explain(f)).splitlines())
 
 
+@pytest.mark.parametrize(("value", "line"), [(2.0, "n = -x = -(2.00) = -2.00"), (-2.0, "n = -x = -(-2.00) = 2.00")])
+def test_a_negated_number_keeps_the_sign_of_the_gate_apart(value: float, line: str) -> None:
+    x = cr.array(value)
+    n = -x
+    assert line in squeezed(cr.explain(n))
+
+
 def test_a_branch_shows_each_contribution_and_their_sum() -> None:
     x, y = cr.array(3.0), cr.array(-4.0)
     f = (x + cr.sigmoid(y)) / (cr.sigmoid(x) + (x + y) ** 2)

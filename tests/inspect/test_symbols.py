@@ -77,6 +77,19 @@ def test_formulas_read_as_people_write_them() -> None:
     assert formula(named(x % y), 1) == "-(x // y)"
 
 
+def test_guards_are_written_only_where_they_are_needed() -> None:
+    def both(x: Any, y: Any) -> list[str]:
+        z = cr.array(x, name="x") ** cr.array(y, name="y")
+        z.name = "z"
+        return [formula(z, 0), formula(z, 1)]
+
+    assert both(2.0, 3.0) == ["y * x ** (y - 1)", "z * log(x)"]
+    assert both([2.0, 3.0], [0.0, 3.0]) == ["y * x ** (y - 1)", "z * log(x)"]
+    guarded = ["y * x ** (1 if (x == 0) & (y == 0) else y - 1)", "z * log(1 if x == 0 else x)"]
+    assert both(0.0, 0.0) == both([0.0, 2.0], [0.0, 1.0]) == guarded
+    assert both(0.0, 3.0) == ["y * x ** (y - 1)", "z * log(1 if x == 0 else x)"]
+
+
 def test_parentheses_follow_precedence_and_signs_cancel() -> None:
     a, b, c = (Symbol(np.float64(v), name) for v, name in ((2.0, "a"), (3.0, "b"), (5.0, "c")))
     cases: dict[str, Any] = {

@@ -14,10 +14,11 @@ from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.state import Parameter
 from chainrule.inspect.folding import Fold, folds
 from chainrule.inspect.formula import forward_text, local_symbol
+from chainrule.inspect.gradients import gradients, loss_name, part
 from chainrule.inspect.layout import Box, Port, Wire, arrange
-from chainrule.inspect.naming import Names, elements, number, summary
+from chainrule.inspect.naming import Names, elements, mean_and_spread, summary
 from chainrule.inspect.patterns import pattern, sign
-from chainrule.inspect.svg import LINE, page, render, size_of, text_width
+from chainrule.inspect.svg import LINE, fitted, page, render, size_of, text_width
 
 DASH = "–"
 """Stands for a gradient that is not computed yet, which is not zero."""
@@ -26,17 +27,25 @@ BETWEEN_OUTPUTS = 58.0
 RADIUS = 22.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drawing:
     """A circuit as ``svg`` text; notebooks show it, ``save`` writes it."""
 
     svg: str
+    name: str
+    """The output's name."""
+    gates: int
+    """How many gates the circuit has."""
+
+    def __repr__(self) -> str:
+        file = self.name if self.name.isidentifier() else "circuit"
+        return f'<Drawing of {self.name}: {_gates(self.gates)}; .save("{file}.svg") writes it>'
 
     def _repr_svg_(self) -> str:
         return self.svg
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x: auto">{self.svg}</div>'
+        return fitted(self.svg)
 
     def save(self, file: str | Path) -> None:
         """Write an .svg file, or an .html page that needs nothing else. Raises ValueError for other endings."""
@@ -79,7 +88,7 @@ def draw(
         raise TypeError(f"draw needs an Array, the output of a circuit, not {type(output).__name__}")
     if limit < 1:
         raise ValueError(f"limit is how many gates to draw, at least 1, not {limit}")
-    drawing = Drawing(_Plan(output, unfold, limit, digits).svg())
+    drawing = _Plan(output, unfold, limit, digits).drawing()
     if file is not None:
         drawing.save(file)
     return drawing
@@ -92,6 +101,7 @@ class _Plan:
         self.output, self.digits = output, digits
         nodes = circuit(output)
         self.names = Names(nodes)
+        self.gradients = gradients(output)
         gates = [node for node in nodes if node.inputs]
         self.total, self.left_out = len(gates), max(len(gates) - limit, 0)
         self.drawn = set(gates[-limit:])
@@ -136,8 +146,7 @@ class _Plan:
         for p in parameters:
             name = self.names[p].removeprefix(f"{fold.label}.")
             lines.append(("cr-name", f"{name} {_shape(p.shape)}"))
-            grad = getattr(p, "_grad", None)
-            lines += [("cr-missing", DASH)] if grad is None else self._texts(grad, "", "cr-part", shaped=False)
+            lines += self._gradient(self.gradients.get(p), "cr-part")
         made_by = ", ".join(gate.gate.title for gate in fold.gates)
         box = Box(fold.label, "layer", lines, title=f"{fold.label}: {made_by}")
         box.title += "".join(f"\n\n{self._tooltip(p)}" for p in parameters)
@@ -206,8 +215,7 @@ class _Plan:
             if target.kind == "gate":
                 port.above = self._local(edge)
             if sum(e.live for e in self.out[x]) > 1:
-                part = edge.contribution
-                port.below = [("cr-missing", DASH)] if part is None else self._texts(part, "", "cr-part", shaped=False)
+                port.below = self._gradient(part(edge, self.gradients), "cr-part")
         wire = Wire(source, self.ports.get(x, 0) if isinstance(x, Array) else 0, target, index, edge.live)
         z, name = self.names[edge.node], self.names[x]
         wire.data = {"edge": f"{name}->{z}", "argument": edge.argument, "index": str(edge.index)}
@@ -222,9 +230,11 @@ class _Plan:
         name = self.names[x] if named and x in self.names.own else ""
         port = Port(above=self._texts(x._value, name, "cr-value"))
         if x.live:
-            grad = getattr(x, "_grad", None)
-            port.below = [("cr-missing", DASH)] if grad is None else self._texts(grad, "", "cr-grad", shaped=False)
+            port.below = self._gradient(self.gradients.get(x), "cr-grad")
         return port
+
+    def _gradient(self, grad: Any, style: str) -> list[tuple[str, str]]:
+        return [("cr-missing", DASH)] if grad is None else self._texts(grad, "", style, shaped=False)
 
     def _texts(self, value: Any, name: str, style: str, *, shaped: bool = True) -> list[tuple[str, str]]:
         """One line for a number or a few elements; for arrays mean ± deviation, and above it the shape."""
@@ -233,8 +243,7 @@ class _Plan:
             text = elements(value, self.digits)
             return [(style, f"{name} = {text}" if name else text)]
         if value.dtype.kind == "f" and value.size and np.isfinite(value).all():
-            mean, deviation = value.mean(dtype=np.float64), value.std(dtype=np.float64)
-            text = f"{number(mean, self.digits)} ± {number(deviation, self.digits)}"
+            text = mean_and_spread(value, self.digits)
         elif value.dtype.kind == "f" and value.size:
             text = f"{int((~np.isfinite(value)).sum())} not finite"
         else:
@@ -256,7 +265,7 @@ class _Plan:
         text = f" = {forward_text(x, self.names)}" if x.inputs else ""
         lines = [f"{name}{text}", f"value: {_full(x._value)}"]
         if x.live:
-            grad = getattr(x, "_grad", None)
+            grad = self.gradients.get(x)
             lines.append("gradient: not computed yet" if grad is None else f"gradient: {_full(grad)}")
         if x.inputs and pattern(x.gate):
             lines.append(pattern(x.gate))
@@ -269,22 +278,30 @@ class _Plan:
 
     # ---- sizes
 
-    def svg(self) -> str:
+    def drawing(self) -> Drawing:
         order = [self.boxes[key] for key in self.boxes]
         for box in order:
             _measure(box)
         f = self.names[self.output]
         layout = arrange(order, self.wires)
-        notes = ["above a wire: activation", f"below: gradient of {f}", "× local gradient", f"{DASH} not computed yet"]
+        notes = [
+            "above a wire: activation",
+            f"below: gradient of {loss_name(self.output, self.names)}",
+            "× local gradient",
+            f"{DASH} not computed yet",
+        ]
         if any("±" in text for box in order for port in box.outputs for _, text in port.above):
             notes.append("arrays: mean ± standard deviation")
         if self.left_out:
             notes[:0] = [f"{self.left_out} of {self.total} gates left out: cr.draw({f}, limit={self.total}) shows all"]
-        gates = f"{self.total} gate{'s' * (self.total != 1)}"
         end = (self.boxes[self.folds.get(self.output, self.output)], self.ports[self.output])
-        return render(
-            layout, self.wires, end, f"Circuit of {f}", f"The computation of {f} in {gates}", " · ".join(notes)
-        )
+        what = f"The computation of {f} in {_gates(self.total)}"
+        svg = render(layout, self.wires, end, f"Circuit of {f}", what, " · ".join(notes))
+        return Drawing(svg, f, self.total)
+
+
+def _gates(count: int) -> str:
+    return f"{count} gate{'s' * (count != 1)}"
 
 
 def _measure(box: Box) -> None:

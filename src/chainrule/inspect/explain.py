@@ -13,6 +13,7 @@ from chainrule.graph.array import Array, changed_input, circuit, raw
 from chainrule.graph.backward import FREED
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.inspect.formula import forward_text, local_symbol, product_symbol
+from chainrule.inspect.gradients import gradients, loss_name, part
 from chainrule.inspect.naming import Names, number, summary
 from chainrule.inspect.patterns import pattern
 from chainrule.inspect.symbols import PRODUCT, SUM, written
@@ -93,13 +94,10 @@ class _Explainer:
         self.shown = sorted((node for node in nodes if node in shown), key=lambda node: bool(node.inputs))
         self.gates = set(gates)
         self.out = {node: [e for e in wires if e.live] for node, wires in outgoing(nodes).items()}
-        self.loss = self.names[output] if self._starts_with_one() else self.names.unused("L", "loss")
+        self.gradients = gradients(output)
+        self.loss = loss_name(output, self.names)
         self.parts: dict[Array, int] = {}
         """How many contributions to each array were shown so far."""
-
-    def _starts_with_one(self) -> bool:
-        grad = self.output.grad
-        return self.output.ndim == 0 if grad is None else grad.ndim == 0 and bool(grad == 1)
 
     # ---- words
 
@@ -120,11 +118,11 @@ class _Explainer:
             return [*lines, f"{f} is a constant: no gradient flows through it (cr.why({f}) says why)."]
         lines += ["", f"Forward pass: from the inputs to {f}", *self._left_out("earlier"), *self._forward()]
         lines += ["", f"Backward pass: from {f} to the inputs"]
-        if getattr(self.output, "_grad", None) is None:
+        if self.output not in self.gradients:
             lines.append(f"  Upstream gradients are {NOT_COMPUTED}: they come with {f}.backward().")
             lines.append("  The local gradients below exist since the forward pass.")
         else:
-            grad = self.show(self.output.grad)
+            grad = self.show(self.gradients[self.output])
             lines.append(f"  {self.gradient_of(self.output)} = {grad}, where the backward pass starts")
         self.rows = self._rows()
         for node in reversed(self.shown):
@@ -152,11 +150,12 @@ class _Explainer:
         return [f"  {self.names[node]:<{width}} = {text}" for node, text in rows]
 
     def _with_numbers(self, node: Array) -> str:
-        """``-2.00 + 5.00``: the formula with its inputs' values; a minus after an operator in parentheses."""
+        """``-2.00 + 5.00``: the formula with its inputs' values; what a minus would run into in parentheses."""
         texts = [number(np.asarray(raw(x)).reshape(())[()], self.digits) for x in node.inputs]
         notation = str(getattr(node.gate, "notation", ""))
         for i, text in enumerate(texts):
-            if text.startswith("-") and re.search(rf"- ?\{{{i}\}}|\{{{i}\}} \*\*", notation):
+            negated = notation == f"-{{{i}}}"  # '-2.00 = -2.00' would not show that anything was done
+            if negated or (text.startswith("-") and re.search(rf"- \{{{i}\}}|\{{{i}\}} \*\*", notation)):
                 texts[i] = f"({text})"
         return written(node.gate, texts)
 
@@ -217,13 +216,13 @@ class _Explainer:
         node, x = edge.node, edge.input
         total, branches = self.gradient_of(x), len(self.out[x])
         product = self._product(edge)
-        dz, part = getattr(node, "_grad", None), edge.contribution
-        if dz is None or part is None:
+        dz, share = self.gradients.get(node), part(edge, self.gradients)
+        if share is None:
             numbers = [NOT_COMPUTED]
         elif edge.diagonal and node.size == 1 and x.size == 1:
-            numbers = [f"{self.show(edge.local_gradient)} * {self.show(dz)}", self.show(part)]
+            numbers = [f"{self.show(edge.local_gradient)} * {self.show(dz)}", self.show(share)]
         else:
-            numbers = [self.show(part)]
+            numbers = [self.show(share)]
         if branches < 2:
             return f"{total} = {product}", *numbers
         k = self.parts[x] = self.parts.get(x, 0) + 1
@@ -249,19 +248,19 @@ class _Explainer:
         lines = ["", f"  {self.names[node]} branches out into {len(wires)} edges: its gradients add"]
         total = self.gradient_of(node)
         if any(changed_input(edge.node) is not None for edge in wires):
-            held = NOT_COMPUTED if node.grad is None else self.show(node.grad)
+            held = self.show(self.gradients[node]) if node in self.gradients else NOT_COMPUTED
             return [*lines, f"    {total} = {held}; its parts can't be seen any more"]
-        parts = [edge.contribution for edge in wires[:8]]
-        if any(part is None for part in parts):
+        parts = [part(edge, self.gradients) for edge in wires]
+        if any(share is None for share in parts):
             return [*lines, f"    {total} = {NOT_COMPUTED}"]
-        known = [np.asarray(part) for part in parts if part is not None]
+        known = [np.asarray(share) for share in parts[:8]]
         more = f" + ... ({len(wires) - 8} more)" if len(wires) > 8 else ""
-        sum_of = sum(np.asarray(edge.contribution, np.float64) for edge in wires)
-        if all(part.size == 1 for part in known):
-            terms = " + ".join(self.show(part) for part in known) + more
+        sum_of = sum(np.asarray(share, np.float64) for share in parts)
+        if all(share.size == 1 for share in known):
+            terms = " + ".join(self.show(share) for share in known) + more
             lines.append(f"    {total} = {terms} = {self.show(sum_of)}")
         else:
-            lines += [f"    {'+' if i else ' '} {self.show(part)}" for i, part in enumerate(known)]
+            lines += [f"    {'+' if i else ' '} {self.show(share)}" for i, share in enumerate(known)]
             lines.append(f"    {total} = {self.show(sum_of)}")
         grad = node.grad
         if grad is None or not np.allclose(grad, sum_of, rtol=1e-3, atol=1e-6, equal_nan=True):

@@ -112,6 +112,16 @@ def number(value: Any, digits: int = 2) -> str:
     return f"{value:.{digits}f}"
 
 
+def mean_and_spread(value: Any, digits: int = 2) -> str:
+    """Mean ± standard deviation of finite numbers, the mean as exact as the deviation: digits beyond say nothing."""
+    mean, deviation = np.mean(value, dtype=np.float64), np.std(value, dtype=np.float64)
+    spread = number(deviation, digits)
+    if deviation > 0:
+        exponent = int(spread.partition("e")[2] or 0)
+        mean = np.round(mean, digits - exponent)
+    return f"{number(mean, digits)} ± {spread}"
+
+
 def summary(value: Any, digits: int = 2) -> str:
     """A value in one line: the number, the elements when they are few, else shape, dtype, mean and range."""
     value = np.asarray(value)

@@ -17,6 +17,8 @@ SIZES = {
 
 FOOT = 26.0
 LINE = 17.0
+SMALLEST = 0.65
+"""To what part of its size a drawing may shrink: numbers of 13 pixels can just be read at 8."""
 ROUND = 9.0
 
 STYLE = """
@@ -70,7 +72,15 @@ def page(svg: str) -> str:
     """An HTML page that holds nothing but the drawing."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f"<title>Circuit</title></head>\n<body>\n{svg}\n</body></html>\n"
+        f"<title>Circuit</title></head>\n<body>\n{fitted(svg)}\n</body></html>\n"
+    )
+
+
+def fitted(svg: str) -> str:
+    """The drawing in HTML: as wide as there is room for, and scrolled where its texts would become too small."""
+    return (
+        '<div class="cr-fitted" style="overflow-x: auto"><style>.cr-fitted > svg { display: block; max-width: 100%; '
+        f"min-width: calc({SMALLEST} * var(--cr-width)); height: auto; }}</style>\n{svg}</div>"
     )
 
 
@@ -79,6 +89,7 @@ def render(layout: Layout, wires: list[Wire], end: tuple[Box, int], label: str, 
     width = max(layout.width, text_width(note, SIZES["cr-note"]) + 36)
     height = layout.height + FOOT
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    size += f' style="--cr-width: {width:.0f}px"'  # for ``fitted``
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-drawing" role="img" aria-label="{escape(label)}" {size}>',
         f"<title>{escape(label)}</title><desc>{escape(description)}</desc>",

@@ -25,12 +25,13 @@ class Symbol:
     'x + exp(-x) ** 2'
     """
 
-    __slots__ = ("level", "negated", "number", "text", "value")
+    __slots__ = ("filler", "level", "negated", "number", "text", "value")
     __hash__ = object.__hash__
 
     def __init__(self, value: Any, text: str, level: int = ATOM, negated: Symbol | None = None) -> None:
         self.value, self.text, self.level, self.negated = value, text, level, negated
         self.number: float | None = None
+        self.filler = False
 
     def __str__(self) -> str:
         return self.text
@@ -104,7 +105,9 @@ class Symbol:
         if name == "dot" and len(args) == 2:
             return _OPERATORS[np.matmul](*args)
         if name in ("ones_like", "zeros_like"):
-            return _literal(function(self.value), 1.0 if name == "ones_like" else 0.0)
+            made = _literal(function(self.value), 1.0 if name == "ones_like" else 0.0)
+            made.filler = True
+            return made
         if name in ("broadcast_to", "reshape", "expand_dims", "squeeze"):
             return _same(self, function(*map(_value, args), **kwargs))  # moves elements about, as broadcasting does
         if name == "transpose" and len(args) == 1:
@@ -239,6 +242,8 @@ def _indicator(condition: Symbol, value: Any) -> Symbol:
 def _where(condition: Any, x: Any, y: Any) -> Symbol:
     test, a, b = _symbol(condition), _symbol(x), _symbol(y)
     value = np.where(test.value, a.value, b.value)
+    if a.filler and not np.any(test.value):
+        return _same(b, value)  # a guard that has nothing to guard against
     return Symbol(value, f"{a.within(COMPARISON)} if {test.within(COMPARISON)} else {b.text}", CONDITIONAL)
 
 
