@@ -120,9 +120,9 @@ def test_constants_alone_are_computed_in_floating_point():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("", "the expression is empty"),
-        ("# nothing", "the expression is empty"),
-        ("x.real", "column 1: attributes (a.b) cannot stand in an expression"),
+        ("", "the formula is empty"),
+        ("# nothing", "the formula is empty"),
+        ("x.real", "column 1: attributes (a.b) cannot stand in a formula"),
         ("1 + x.__class__", "column 5: attributes"),
         ("().__class__.__bases__", "column 1: attributes"),
         ("__import__('os').system('true')", "column 1: only functions called by their names"),
@@ -166,14 +166,14 @@ def test_constants_alone_are_computed_in_floating_point():
         ("   x.y", "column 4: attributes"),
         ("é * ü.b", "column 5: attributes"),
         ("q = x\nq.b", "line 2, column 1: attributes"),
-        ("import os", "column 1: only expressions and NAME = expression"),
+        ("import os", "column 1: only formulas and NAME = formula"),
         ("x; import os", "column 1: give this statement a name"),
-        ("q = x; del q", "column 8: only expressions and NAME = expression"),
-        ("a = b = x", "column 1: only expressions and NAME = expression"),
-        ("x += 1", "column 1: only expressions and NAME = expression"),
-        ("x.y = 1", "column 1: only expressions and NAME = expression"),
-        ("x: y = 1", "column 1: only expressions and NAME = expression"),
-        ("while x: x", "column 1: only expressions and NAME = expression"),
+        ("q = x; del q", "column 8: only formulas and NAME = formula"),
+        ("a = b = x", "column 1: only formulas and NAME = formula"),
+        ("x += 1", "column 1: only formulas and NAME = formula"),
+        ("x.y = 1", "column 1: only formulas and NAME = formula"),
+        ("x: y = 1", "column 1: only formulas and NAME = formula"),
+        ("while x: x", "column 1: only formulas and NAME = formula"),
         ("q = x; q = y", "column 8: q has a value already"),
         ("exp = x", "column 1: exp is a function"),
         ("pi = x", "column 1: pi is a constant"),
@@ -181,7 +181,7 @@ def test_constants_alone_are_computed_in_floating_point():
         ("x ** -1e9", "column 6: exponents go up to 100"),
         ("9" * 500 + " * x", "column 1: this number is too large"),
         ("1e999 * x", "column 1: this number is too large"),
-        ("x" + " + x" * 300, "an expression has at most 1000 characters"),
+        ("x" + " + x" * 300, "a formula has at most 1000 characters"),
         ("x" + " + x" * 150, ": nested more than 100 deep"),
         ("-" * 150 + "x", ": nested more than 100 deep"),
         ("exp(" * 120 + "x" + ")" * 120, ": nested more than 100 deep"),
@@ -198,13 +198,65 @@ def test_anything_else_is_refused_with_its_place(source, message):
 
 
 @pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x ^ 2", "column 1: ^ is not a power here: write x ** 2"),
+        ("1 + (x + y)^(2*z)", "column 1: ^ is not a power here: write 1 + (x + y) ** (2*z)"),
+        ("2x", "column 1: write 2*x"),
+        ("1e5 + x1 * 2.5exp(x)", "column 14: write 2.5*exp"),
+        ("q = x;\n3q", "line 2, column 1: write 3*q"),
+        ("2(x + 1)", "column 1: write 2 * (...)"),
+        ("(x + 1)(y)", "column 1: only functions called by their names are allowed; a product needs a *"),
+        ("1 / (1 + np.exp(-x))", "column 10: write exp(...), without np."),
+        ("x * np.pi", "column 5: write pi, without np."),
+        ("ln(x)", "column 1: there is no function ln: did you mean log?"),
+        ("asin(x)", "column 1: there is no function asin: did you mean arcsin?"),
+        ("Sigmoid(x)", "column 1: there is no function Sigmoid: did you mean sigmoid?"),
+        ("x + y = 2", "column 1: left of = stands one name, which the formula has not used yet"),
+        ("12__3 + x", "column 3: invalid decimal literal"),
+    ],
+)
+def test_a_refusal_says_how_to_write_it(source, message):
+    with pytest.raises(ExpressionError) as caught:
+        Expression.parse(source)
+    assert str(caught.value) == message
+
+
+def test_where_no_function_is_near_they_are_listed():
+    with pytest.raises(ExpressionError) as caught:
+        Expression.parse("frobnicate(x)")
+    assert str(caught.value).startswith("column 1: there is no function frobnicate: a product needs a *, and ")
+    assert str(caught.value).endswith(f"the functions are {', '.join(sorted(FUNCTIONS))}")
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["x", "=", "2"], "write x=2 without spaces"),
+        (["y=1", "x=", "-2", "z=3"], "write x=-2 without spaces"),
+        (["x", "=2"], "write x=2 without spaces"),
+        (["x=-2,y=3"], "separate values with spaces: x=-2 y=3"),
+        (["w=1,2, x=3,4"], "separate values with spaces: w=1,2 x=3,4"),
+        (
+            ["x=[[1,2],[3,4]]"],
+            "numbers and vectors only, and a vector without brackets, as 1,2,3: not 'x=[[1,2],[3,4]]'",
+        ),
+    ],
+)
+def test_a_refusal_says_how_to_write_values(texts, message):
+    with pytest.raises(ExpressionError) as caught:
+        read_values(texts)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
     ("source", "values", "message"),
     [
         ("x + y", {"x": 1.0}, "column 5: y has no value: add y=NUMBER"),
         ("q = p * 2; p = x", {"x": 1.0}, "column 12: p has a value already"),
-        ("x", {"x": 1.0, "y": 2.0, "z": 3.0}, "the expression does not use y, z (it needs x)"),
+        ("x", {"x": 1.0, "y": 2.0, "z": 3.0}, "the formula does not use y, z (it needs x)"),
         ("2 * 3", {}, "the result does not depend on any name"),
-        ("2 * 3", {"x": 1.0}, "the expression does not use x (it needs no values)"),
+        ("2 * 3", {"x": 1.0}, "the formula does not use x (it needs no values)"),
         ("q = x; 3", {"x": 1.0}, "the result does not depend on any name"),
         ("log(x)", {"x": -1.0}, "column 1: the value of log is nan: it must be finite"),
         ("y + 1 / x", {"x": 0.0, "y": 1.0}, "column 5: the value of / is inf"),
@@ -219,7 +271,7 @@ def test_what_cannot_be_computed_is_refused_with_its_place(source, values, messa
     assert message in refusal(source, **values)
 
 
-@given(st.text(st.sampled_from("xyq01.+-*/()[]=;:,@ \n\t'\\#eλé\u00b5\x0c"), max_size=40) | st.text(max_size=30))
+@given(st.text(st.sampled_from("xyq01.+-*^/()[]=;:,@ \n\t'\\#eλé\u00b5\x0c"), max_size=40) | st.text(max_size=30))
 def test_any_text_is_read_or_refused(source):
     try:
         formula = Expression.parse(source)

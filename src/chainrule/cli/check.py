@@ -47,8 +47,8 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="SHAPE",
-            help="Short for --arg random:SHAPE, where all arguments are random: 3 for a vector, 3,4 for a matrix, () for "
-            "a number.",
+            help="Short for --arg random:SHAPE, where all arguments are random: 3 for a vector, 3,4 for a matrix, () "
+            "for a number.",
             show_default=False,
         ),
     ] = None,

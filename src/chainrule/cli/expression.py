@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.cli import meant
 from chainrule.gates.activation import leaky_relu, relu
 from chainrule.gates.error_function import erf
 from chainrule.gates.special import sigmoid, softplus
@@ -28,14 +29,14 @@ from chainrule.graph.errors import ChainruleError
 from chainrule.numpy_protocol.creation import array
 
 LONGEST = 1000
-"""Characters of an expression, and elements of a value."""
+"""Characters of a formula, and elements of a value."""
 DEEPEST = 100
 """Parts within parts; a sum of 100 terms is as deep."""
 LARGEST_EXPONENT = 100
 
 
 class ExpressionError(ChainruleError, ValueError):
-    """An expression that cannot be read or computed; the message begins with the column."""
+    """A formula that cannot be read or computed, or its values; the message begins with the column."""
 
 
 class Position(NamedTuple):
@@ -48,7 +49,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Function:
-    """What an expression may call, and with how many arguments."""
+    """What a formula may call, and with how many arguments."""
 
     call: Callable[..., Any]
     fewest: int = 1
@@ -74,7 +75,7 @@ FUNCTIONS = {
     "max": Function(_largest, 1, LONGEST),
     "min": Function(_smallest, 1, LONGEST),
 }  # fmt: skip
-"""The functions an expression may call; ``max(x)`` of one vector is its largest element."""
+"""The functions a formula may call; ``max(x)`` of one vector is its largest element."""
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 
@@ -108,7 +109,7 @@ REFUSED = {
 }
 
 
-# ---- what an expression is made of once it has been read: nothing else can be computed
+# ---- what a formula is made of once it has been read: nothing else can be computed
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Statement:
 
 
 class Circuit(NamedTuple):
-    """A computed expression.
+    """A computed formula.
 
     Attributes:
         output: what the last statement computed.
@@ -200,7 +201,7 @@ class Expression:
         """
         unused = [name for name in values if name not in self.names]
         if unused:
-            raise ExpressionError(f"the expression does not use {', '.join(unused)} (it needs {_listed(self.names)})")
+            raise ExpressionError(f"the formula does not use {', '.join(unused)} (it needs {_listed(self.names)})")
         inputs = {name: array(np.asarray(value, np.float64), name=name) for name, value in values.items()}
         steps: dict[str, Array] = {}
         scope: dict[str, Any] = dict(inputs)
@@ -229,20 +230,27 @@ def read_values(texts: Iterable[str]) -> dict[str, NDArray[np.float64]]:
     {'x': array(-2.), 'w': array([1. , 2.5])}
     """
     values: dict[str, NDArray[np.float64]] = {}
+    texts = list(texts)
+    if torn := meant.value_without_spaces(texts):
+        raise ExpressionError(f"write {torn} without spaces")
     for text in texts:
         name, equals, numbers = text.partition("=")
-        name = unicodedata.normalize("NFKC", name.strip())  # as the parser of expressions does
+        name = unicodedata.normalize("NFKC", name.strip())  # as the parser of formulas does
         if not equals or not name.isidentifier():
             raise ExpressionError(f"values are given as NAME=NUMBER or NAME=NUMBER,NUMBER,..., not {text!r}")
         _check_name(name, text)
         if name in values:
             raise ExpressionError(f"{name} is given twice")
+        if apart := meant.values_apart(text):
+            raise ExpressionError(f"separate values with spaces: {apart}")
         values[name] = read_numbers(numbers, text)
     return values
 
 
 def read_numbers(numbers: str, text: str) -> NDArray[np.float64]:
     """``"1,2.5"`` or ``"1,"`` as a vector, ``"-2"`` as a number (0-d). ``text`` is what messages quote."""
+    if re.search(r"[\[\](){}]", numbers):
+        raise ExpressionError(f"numbers and vectors only, and a vector without brackets, as 1,2,3: not {text!r}")
     try:
         value = np.array([float(number) for number in numbers.removesuffix(",").split(",")])
     except ValueError as error:
@@ -270,6 +278,15 @@ def _names(part: Part) -> Iterator[Name]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "no values"
+
+
+def _nearest(name: str) -> str:
+    near = meant.function(name, FUNCTIONS)
+    return (
+        f"did you mean {near}?"
+        if near
+        else f"a product needs a *, and the functions are {', '.join(sorted(FUNCTIONS))}"
+    )
 
 
 # ---- computing
@@ -303,7 +320,7 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
-            raise ExpressionError(f"an expression has at most {LONGEST} characters, not {len(source)}")
+            raise ExpressionError(f"a formula has at most {LONGEST} characters, not {len(source)}")
         self.indent = len(source) - len(source.lstrip())
         self.text = source.strip()
         self.lines = re.split(r"\r\n|\r|\n", self.text)
@@ -313,7 +330,7 @@ class _Reader:
         seen: set[str] = set()
         body = self.tree().body
         if not body:
-            raise ExpressionError("the expression is empty")
+            raise ExpressionError("the formula is empty")
         for i, node in enumerate(body):
             name = None
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
@@ -324,7 +341,7 @@ class _Reader:
                     raise self.refusal(node, "give this statement a name, or leave it out: only the last may have none")
                 part = self.part(node.value, 0)
             else:
-                raise self.refusal(node, "only expressions and NAME = expression are allowed")
+                raise self.refusal(node, "only formulas and NAME = formula are allowed")
             seen.update(x.name for x in _names(part))
             if name is not None:
                 _check_name(name, self.position(node))
@@ -340,16 +357,29 @@ class _Reader:
                 return ast.parse(self.text)
         except SyntaxError as error:
             column = max(error.offset or 1, 1) + (self.indent if error.lineno in (None, 1) else 0)
-            raise ExpressionError(f"{Position(error.lineno or 1, column)}: {error.msg}") from error
+            place = Position(error.lineno or 1, column)
+            raise ExpressionError(f"{place}: {self.complaint(error)}") from error
         except (RecursionError, MemoryError) as error:
-            raise ExpressionError("the expression is nested too deeply") from error
+            raise ExpressionError("the formula is nested too deeply") from error
         except ValueError as error:
-            raise ExpressionError(f"the expression cannot be read: {error}") from error
+            raise ExpressionError(f"the formula cannot be read: {error}") from error
+
+    def complaint(self, error: SyntaxError) -> str:
+        """What the parser says, where the fix cannot be told."""
+        if error.msg.startswith("invalid decimal literal"):
+            product = meant.product(self.lines[(error.lineno or 1) - 1])
+            return f"write {product}" if product else error.msg
+        if error.msg.startswith("cannot assign"):
+            return "left of = stands one name, which the formula has not used yet"
+        return error.msg
 
     def position(self, node: ast.stmt | ast.expr) -> Position:
         """Columns count characters from 1; the parser counts bytes from 0."""
         before = self.lines[node.lineno - 1].encode()[: node.col_offset].decode()
         return Position(node.lineno, len(before) + 1 + (self.indent if node.lineno == 1 else 0))
+
+    def typed(self, node: ast.expr) -> str:
+        return ast.get_source_segment(self.text, node) or "..."
 
     def refusal(self, node: ast.stmt | ast.expr, why: str) -> ExpressionError:
         return ExpressionError(f"{self.position(node)}: {why}")
@@ -375,16 +405,19 @@ class _Reader:
                 return Apply("-", lambda x: -x, (negated,), self.position(node))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
                 return self.operation(node, left, op, right, depth)
+            case ast.BinOp(op=ast.BitXor()):
+                power = re.sub(r"\s*\^\s*", " ** ", self.typed(node))
+                raise self.refusal(node, f"^ is not a power here: write {power}")
             case ast.BinOp():
                 raise self.refusal(node, "of operators there are + - * / ** @")
             case ast.Call():
                 return self.call(node, depth)
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in meant.MODULES and name in CONSTANTS:
+                raise self.refusal(node, f"write {name}, without {module}.")
             case ast.Constant(value=value):
                 raise self.refusal(node, f"only numbers and names are allowed, not {value!r}")
             case _:
-                raise self.refusal(
-                    node, f"{REFUSED.get(type(node), type(node).__name__)} cannot stand in an expression"
-                )
+                raise self.refusal(node, f"{REFUSED.get(type(node), type(node).__name__)} cannot stand in a formula")
 
     def number(self, node: ast.expr, value: float) -> float:
         """Whole numbers stay whole where float64 can hold them (x ** 2 is shown as it was typed)."""
@@ -406,12 +439,17 @@ class _Reader:
         return Apply(label, function, parts, self.position(node))
 
     def call(self, node: ast.Call, depth: int) -> Apply:
-        if not isinstance(node.func, ast.Name):
-            raise self.refusal(node, "only functions called by their names are allowed")
-        name = node.func.id
-        function = FUNCTIONS.get(name)
-        if function is None:
-            raise self.refusal(node, f"there is no function {name}: there are {', '.join(sorted(FUNCTIONS))}")
+        match node.func:
+            case ast.Name(id=name) if name in FUNCTIONS:
+                function = FUNCTIONS[name]
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in meant.MODULES and name in FUNCTIONS:
+                raise self.refusal(node, f"write {name}(...), without {module}.")
+            case ast.Name(id=name):
+                raise self.refusal(node, f"there is no function {name}: {_nearest(name)}")
+            case ast.Constant(value=int() | float()):
+                raise self.refusal(node, f"write {self.typed(node.func)} * (...)")
+            case _:
+                raise self.refusal(node, "only functions called by their names are allowed; a product needs a *")
         if node.keywords:
             raise self.refusal(node, f"{name} takes no keyword arguments")
         if not function.fewest <= len(node.args) <= function.most:
