@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.graph.array import Array, changed_input, circuit
 from chainrule.graph.backward import FREED, flow, last_output
 from chainrule.graph.edge import Edge
+from chainrule.graph.mode import switched
 from chainrule.inspect.naming import Names
 
 
@@ -32,7 +33,8 @@ def gradients(output: Array) -> dict[Array, Any]:
         return {}
     nodes = circuit(output)
     if not any(node.gate is FREED or changed_input(node) is not None for node in nodes):
-        return dict(flow(output, start))
+        with switched(stop_at_nonfinite=False), np.errstate(all="ignore"):  # backward() has warned; this is to look
+            return dict(flow(output, start))
     if last_output() is output:
         return {node: node.grad for node in nodes if node.grad is not None}
     return {output: start}
