@@ -138,6 +138,26 @@ def test_the_gradient_is_checked_on_fewer_examples_where_kinks_hide_it(run):
     assert 0 < float(found[2]) < 1e-7
 
 
+def test_a_net_that_learned_nothing_is_told_and_what_to_try(run):
+    closing = "warning: no better than guessing: {}\n"
+    steps_too_large = run("spiral", "--lr", 1000, "--epochs", 5)
+    assert steps_too_large.exit_code == 0
+    assert "test accuracy 33.33%" in steps_too_large.stdout
+    assert steps_too_large.stderr == closing.format("try a smaller --lr")
+    assert run("digits", "--lr", 3, "--epochs", 2).stderr == closing.format("try a smaller --lr")
+    steps_too_small = run("spiral", "--lr", 1e-9, "--epochs", 1)
+    assert steps_too_small.stderr == closing.format(
+        "try more --epochs, or the defaults of --lr, --momentum, --l2 and --hidden"
+    )
+    assert run("spiral", "--epochs", 5).stderr == ""
+
+
+def test_what_l2_does_to_the_loss_is_told_where_there_is_l2(run):
+    told = re.compile(r"^ +1/1 .*\n\(loss is the data loss; L2 pulls the weights back, .*\)\n\ntest accuracy", re.M)
+    assert told.search(run("moons", "--epochs", 1).stdout)
+    assert "L2" not in run("moons", "--epochs", 1, "--l2", 0).stdout
+
+
 # ---- what stands there is never overwritten
 
 

@@ -90,7 +90,11 @@ def train(
         _introduce(name, run)
         report = _check_gradient(run)
         history = _show_training(run)
+        if recipe.l2:
+            typer.echo("(loss is the data loss; L2 pulls the weights back, so it need not keep falling)")
         folder.write(run.model, history, f"{name}: {_architecture(run.sizes)}", _settings(name, run, seed, report))
+    if advice := _advice(name, run, history.last):
+        typer.echo(f"warning: no better than guessing: {advice}", err=True)
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,16 @@ def _train(run: Run, **callbacks: Any) -> training.History:
             )
     except training.DivergedError as error:
         raise Stop(error, FAILED) from error
+
+
+def _advice(name: DataName, run: Run, last: training.Epoch) -> str | None:
+    """What to try where the net has learned no more than which class is the most frequent."""
+    often = np.bincount(run.train_data[1])
+    if last.train_accuracy > often.max() / often.sum():
+        return None
+    if run.recipe.lr > RECIPES[name].lr:  # where the net is known to learn
+        return "try a smaller --lr"
+    return "try more --epochs, or the defaults of --lr, --momentum, --l2 and --hidden"
 
 
 def _train_often(name: DataName, recipe: Recipe, seeds: range) -> None:
