@@ -50,6 +50,9 @@ def constant():
 
 number = 3
 
+def total(*xs):
+    return sum(xs)
+
 class Product(cr.Gate):
     def forward(self, x, y):
         self.x, self.y = x, y
@@ -154,6 +157,7 @@ def test_the_tolerance_counts(run):
         (["broken:f"], "importing broken raised ZeroDivisionError at broken.py:1: division by zero"),
         (["stops:f"], "importing stops raised SystemExit at stops.py:2"),
         (["mine:constant"], "mine:constant takes no argument to differentiate"),
+        (["mine:total"], "mine:total takes any number of arguments: give some by --arg or --shape"),
         (["mine:fails"], "mine:fails raised AttributeError at mine.py:30: "),
         (["mine:leaves", "--arg", "1"], "mine:leaves raised TypeError at mine.py:33: "),
         (["mine:logarithm", "--arg", "-1"], "mine:logarithm gives nan there: it must be finite numbers"),

@@ -209,6 +209,7 @@ def test_anything_else_is_refused_with_its_place(source, message):
         ("(x + 1)(y)", "column 1: only functions called by their names are allowed; a product needs a *"),
         ("1 / (1 + np.exp(-x))", "column 10: write exp(...), without np."),
         ("x * np.pi", "column 5: write pi, without np."),
+        ("np.ln(x)", "column 1: there is no function ln: did you mean log?"),
         ("ln(x)", "column 1: there is no function ln: did you mean log?"),
         ("asin(x)", "column 1: there is no function asin: did you mean arcsin?"),
         ("Sigmoid(x)", "column 1: there is no function Sigmoid: did you mean sigmoid?"),

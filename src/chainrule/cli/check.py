@@ -168,11 +168,13 @@ def _parameters_needed(function: Callable[..., Any], target: str) -> int:
         told = function.forward if isinstance(function, Gate | Module) else function  # their __call__ takes anything
         parameters = inspect.signature(told).parameters.values()
     except ValueError as error:  # some builtins do not tell
-        raise Stop(f"{target} does not tell its arguments: give them by --arg and --shape") from error
+        raise Stop(f"{target} does not tell its arguments: give them by --arg or --shape") from error
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = sum(p.kind in positional and p.default is p.empty for p in parameters)
+    if not needed and any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise Stop(f"{target} takes any number of arguments: give some by --arg or --shape")
     if not needed:
-        raise Stop(f"{target} takes no argument to differentiate: give some by --arg and --shape")
+        raise Stop(f"{target} takes no argument to differentiate: give some by --arg or --shape")
     return needed
 
 
@@ -182,7 +184,7 @@ def _try(function: Callable[..., Any], arguments: list[Any], target: str) -> Non
         with np.errstate(all="ignore"):
             result = function(*arguments)
     except Exception as error:
-        raise Stop(f"{target} raised {_told(error)} (arguments are given by --arg and --shape)") from error
+        raise Stop(f"{target} raised {_told(error)} (arguments are given by --arg or --shape)") from error
     for value in (np.asarray(raw(x)) for x in leaves(result)):
         if value.dtype.kind not in "fiub" or not np.isfinite(value).all():
             raise Stop(f"{target} gives {value} there: it must be finite numbers; choose arguments by --arg")

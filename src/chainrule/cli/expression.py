@@ -444,7 +444,7 @@ class _Reader:
                 function = FUNCTIONS[name]
             case ast.Attribute(value=ast.Name(id=module), attr=name) if module in meant.MODULES and name in FUNCTIONS:
                 raise self.refusal(node, f"write {name}(...), without {module}.")
-            case ast.Name(id=name):
+            case ast.Name(id=name) | ast.Attribute(value=ast.Name(), attr=name):
                 raise self.refusal(node, f"there is no function {name}: {_nearest(name)}")
             case ast.Constant(value=int() | float()):
                 raise self.refusal(node, f"write {self.typed(node.func)} * (...)")
