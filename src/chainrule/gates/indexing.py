@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.graph.array import Array, raw, shape_of
+from chainrule.graph.sums import unbroadcast
 
 _BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 
@@ -92,13 +93,10 @@ class SetItem(Primitive):
         read = dz[self.index]
         if not is_basic(self.index):
             read = read * last_writes(self.index, shape_of(dz))
-        extra = len(read.shape) - len(shape)
-        if extra < 0:  # leading axes of length 1 that the assignment dropped
-            read = np.reshape(read, (1,) * -extra + read.shape)
-        axes = tuple(range(max(extra, 0))) + tuple(
-            i + max(extra, 0) for i, n in enumerate(shape) if n == 1 and read.shape[i + max(extra, 0)] != 1
-        )
-        return np.reshape(np.sum(read, axis=axes), shape)
+        dropped = len(shape) - len(read.shape)  # leading axes of length 1 that the assignment dropped
+        if dropped > 0:
+            read = np.reshape(read, (1,) * dropped + read.shape)
+        return unbroadcast(read, shape)
 
 
 def last_writes(index: Any, shape: tuple[int, ...]) -> Any:

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Elementwise, Primitive, primitive
-from chainrule.gates.product import sum_stack
 from chainrule.gates.reduction import Axes, kept, reduced
+from chainrule.graph.sums import unbroadcast
 
 # ---- inverses, determinants, systems of equations
 
@@ -121,10 +121,10 @@ class Solve(Primitive):
         return np.linalg.solve(a, b)
 
     def da(self, dz: Any, z: Any, a: Any) -> Any:
-        return sum_stack(-(np.linalg.solve(a.mT, dz) @ z.mT), a.shape)
+        return unbroadcast(-(np.linalg.solve(a.mT, dz) @ z.mT), a.shape)
 
     def db(self, dz: Any, a: Any, b: Any) -> Any:
-        return sum_stack(np.linalg.solve(a.mT, dz), b.shape)
+        return unbroadcast(np.linalg.solve(a.mT, dz), b.shape)
 
 
 # ---- decompositions

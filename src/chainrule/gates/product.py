@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.gates.operands import operand
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.graph.apply import apply
+from chainrule.graph.sums import unbroadcast
 
 
 def _multiplied(x: Any, y: Any) -> Any:
@@ -29,19 +30,10 @@ class Matmul(Primitive):
         return _multiplied(x, y)
 
     def dx(self, dz: Any, x: Any, y: Any) -> Any:
-        return sum_stack(_multiplied(dz, y.mT), x.shape)
+        return unbroadcast(_multiplied(dz, y.mT), x.shape)
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
-        return sum_stack(_multiplied(x.mT, dz), y.shape)
-
-
-def sum_stack(dx: Any, shape: tuple[int, ...]) -> Any:
-    """Undo the broadcasting of a stack of matrices."""
-    if dx.shape == shape:
-        return dx
-    extra = len(dx.shape) - len(shape)
-    repeated = tuple(i + extra for i, n in enumerate(shape) if n == 1 and dx.shape[i + extra] != 1)
-    return np.reshape(np.sum(dx, axis=(*range(extra), *repeated)), shape)
+        return unbroadcast(_multiplied(x.mT, dz), y.shape)
 
 
 _matmul = Matmul()

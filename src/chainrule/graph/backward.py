@@ -21,7 +21,7 @@ from chainrule.graph.diagnosis import check_gradient
 from chainrule.graph.errors import GraphError, describe
 from chainrule.graph.mode import MODE
 from chainrule.graph.state import Parameter
-from chainrule.graph.sums import ones, summed
+from chainrule.graph.sums import unbroadcast
 
 _next_write = count(1).__next__
 _last_output: ContextVar[Callable[[], Array | None]] = ContextVar("chainrule_last_output", default=lambda: None)
@@ -118,20 +118,6 @@ def _stretches(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
         return np.broadcast_shapes(shape, to) == to
     except ValueError:
         return False
-
-
-def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
-    """Sum ``dx`` over the axes along which an operand of ``shape`` was repeated: the gradients of copies add."""
-    full = dx.shape
-    if len(full) == 2 and isinstance(dx, np.ndarray):
-        if shape == full[1:]:  # a bias: summed over the rows
-            return ones(full[0], dx.dtype) @ dx
-        if shape == (full[0], 1):
-            return dx @ ones(full[1], dx.dtype)[:, None]
-    extra = len(full) - len(shape)
-    axes = [*range(extra), *(i for i in range(extra, len(full)) if shape[i - extra] != full[i])]
-    dx = summed(dx, tuple(axes))
-    return dx.reshape(shape) if extra else dx
 
 
 def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, keep: bool = True) -> None:

@@ -33,6 +33,22 @@ def summed(x: Any, axes: tuple[int, ...]) -> Any:
     return np.sum(x, axis=axes, keepdims=True)
 
 
+def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
+    """Sum ``dx`` over the axes along which an operand of ``shape`` was repeated: the gradients of copies add."""
+    full = dx.shape
+    if shape == full:
+        return dx
+    if len(full) == 2 and isinstance(dx, np.ndarray):
+        if shape == full[1:]:  # a bias: summed over the rows
+            return ones(full[0], dx.dtype) @ dx
+        if shape == (full[0], 1):
+            return dx @ ones(full[1], dx.dtype)[:, None]
+    extra = len(full) - len(shape)
+    axes = [*range(extra), *(i for i in range(extra, len(full)) if shape[i - extra] != full[i])]
+    dx = summed(dx, tuple(axes))
+    return np.reshape(dx, shape) if extra else dx
+
+
 def spread(x: Any, shape: tuple[int, ...]) -> Any:
     """``np.broadcast_to(x, shape)`` for ndarrays and Arrays; a small ndarray is filled, which is faster than a view."""
     if isinstance(x, (np.ndarray, np.generic)) and math.prod(shape) <= 4096:
