@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.apply import apply
-from chainrule.graph.array import Array, raw, real
+from chainrule.graph.array import Array, raw, read_only, real
 from chainrule.graph.errors import GraphError, describe
 
 
@@ -80,8 +80,7 @@ class Gate:
     def _gradients(self, node: Array, dz: Any, recorded: bool) -> list[Any]:
         gate = self._replayed(node) if recorded else self
         if isinstance(dz, np.ndarray):  # others read the same upstream gradient: dz *= 2 must not reach them
-            dz = dz.view()
-            dz.flags.writeable = False
+            dz = read_only(dz)
         try:
             gradients = gate.backward(dz)
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from chainrule.graph.array import Array, new_node, next_number, real
+from chainrule.graph.array import Array, new_node, next_number, read_only, real
 from chainrule.graph.diagnosis import check_value, placed
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE, PLAIN
@@ -61,7 +61,7 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
         else:  # a list, say: rules read operands again, so what the node keeps is an ndarray
             return apply(gate, tuple(map(_operand, operands)))
     try:
-        z = gate.forward(*values) if gate.builtin else _own(gate.forward(*map(_read_only, values)))
+        z = gate.forward(*values) if gate.builtin else _own(gate.forward(*map(_seen, values)))
     except Exception as error:
         raise placed(error, gate, values) from error
     if not lifted:
@@ -88,13 +88,9 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     return node
 
 
-def _read_only(value: Any) -> Any:
+def _seen(value: Any) -> Any:
     """What a user's gate sees of an input: writing into it would change somebody else's array."""
-    if not isinstance(value, np.ndarray):
-        return value
-    view = value.view()
-    view.setflags(write=False)
-    return view
+    return read_only(value) if isinstance(value, np.ndarray) else value
 
 
 def _own(z: Any) -> Any:

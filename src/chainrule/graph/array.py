@@ -85,9 +85,7 @@ class Array:
         value = self._value
         if self.gate is None:
             return value
-        view: NDArray[Any] = np.asarray(value).view()
-        view.setflags(write=False)
-        return view
+        return read_only(value)
 
     @property
     def grad(self) -> NDArray[Any] | None:
@@ -98,11 +96,7 @@ class Array:
         if self.gate is None:
             return self._grad  # type: ignore[no-any-return]
         grad = getattr(self, "_grad", None)
-        if grad is None:
-            return None
-        view: NDArray[Any] = np.asarray(grad).view()
-        view.setflags(write=False)
-        return view
+        return None if grad is None else read_only(grad)
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -311,6 +305,13 @@ class Array:
 def raw(x: Any) -> Any:
     """The plain value of an Array; anything else as it is."""
     return x._value if isinstance(x, Array) else x
+
+
+def read_only(value: Any) -> NDArray[Any]:
+    """A view of an ndarray, or a number as one, through which nobody can write."""
+    view: NDArray[Any] = np.asarray(value).view()
+    view.setflags(write=False)
+    return view
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
