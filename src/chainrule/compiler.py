@@ -1,0 +1,1 @@
+"""``cr.compile``: record a function once, then run it as native code."""

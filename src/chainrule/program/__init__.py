@@ -1,0 +1,1 @@
+"""Programs: a recorded computation as an ordered list of gates, the passes over it, and its printed source."""
