@@ -1,6 +1,6 @@
-"""What the engine does besides computing, switched by ``no_grad`` and ``nonfinite``.
+"""What the engine does besides computing, switched by ``no_grad``, ``nonfinite`` and while a function is recorded.
 
-Both are per thread and per asyncio task, because a context variable is.
+All of it is per thread and per asyncio task, because a context variable is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Mode:
     """Whether results carry gradients."""
     stop_at_nonfinite: bool = False
     """Whether each value and each gradient is checked."""
+    recorder: Any = None
+    """What writes the gates down while a function is recorded; None otherwise."""
 
 
 PLAIN = Mode()
@@ -26,7 +29,7 @@ MODE: ContextVar[Mode] = ContextVar("chainrule_mode", default=PLAIN)
 
 
 @contextmanager
-def switched(**changes: bool) -> Iterator[None]:
+def switched(**changes: Any) -> Iterator[None]:
     """Run a block under the current mode with some of its fields changed."""
     token = MODE.set(replace(MODE.get(), **changes))
     try:
