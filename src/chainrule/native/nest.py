@@ -1,0 +1,204 @@
+"""Loop nests: what a fused group of gates computes, before it becomes machine code.
+
+A nest runs over *kept* axes and, inside them, *reduced* axes. Its steps are loads, gates applied to scalars, and
+reductions over the reduced axes; what reads a reduction runs once for each index of the kept axes. So one nest can be a
+chain of elementwise gates, a sum together with what feeds it and what is done with it, or a small matrix product with
+bias and activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.native.views import Buffer, View
+
+Ref = int
+"""The position of a step in its nest."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Which element of a buffer belongs to each index: an offset, a stride for each axis of the nest (kept axes, then
+    reduced ones), and strides for computed indices.
+
+    ``computed`` has (step that gives the index, stride, length of the indexed axis); an index below 0 counts from
+    the end, one out of range is an error that the kernel reports.
+    """
+
+    buffer: Buffer
+    offset: int
+    strides: tuple[int, ...]
+    computed: tuple[tuple[Ref, int, int], ...] = ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.buffer.dtype
+
+
+@dataclass(frozen=True)
+class Load:
+    access: Access
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A Python number from the user's code, in the dtype in which it is used."""
+
+    number: bool | int | float
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index along one axis of the nest, as an integer."""
+
+    axis: int
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.int64))
+
+
+@dataclass(frozen=True)
+class Apply:
+    """An elementwise gate, or a conversion to another dtype (gate None)."""
+
+    gate: Any
+    refs: tuple[Ref, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """``sum``, ``prod``, ``max`` or ``min`` of a step over the reduced axes."""
+
+    kind: str
+    ref: Ref
+    dtype: np.dtype[Any]
+
+
+Step = Load | Literal | Index | Apply | Reduce
+
+
+@dataclass(frozen=True)
+class Store:
+    """Write a step's value; ``adding`` adds it to what is there, one element after the other."""
+
+    access: Access
+    ref: Ref
+    adding: bool = False
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Steps and stores over kept and reduced axes. ``fixed``: the axes keep their order (a product calls it)."""
+
+    kept: tuple[int, ...]
+    reduced: tuple[int, ...]
+    steps: tuple[Step, ...]
+    stores: tuple[Store, ...]
+    fixed: bool = False
+    serial: bool = False
+    """Whether elements must be handled one by one, in order, because stores may meet."""
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        return self.kept + self.reduced
+
+    def accesses(self) -> Iterator[Access]:
+        for step in self.steps:
+            if isinstance(step, Load):
+                yield step.access
+        for store in self.stores:
+            yield store.access
+
+    def remade(self, axes: Any, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Nest:
+        """The same nest over other axes: ``axes`` turns a tuple of strides into the new one."""
+
+        def moved(access: Access) -> Access:
+            return replace(access, strides=axes(access.strides))
+
+        steps = tuple(replace(s, access=moved(s.access)) if isinstance(s, Load) else s for s in self.steps)
+        stores = tuple(replace(s, access=moved(s.access)) for s in self.stores)
+        return replace(self, kept=kept, reduced=reduced, steps=steps, stores=stores)
+
+
+def arranged(nest: Nest, lanes: int) -> Nest:
+    """The nest with its axes in the order in which they are best walked: the last kept or the last reduced axis is
+    the one along which vectors lie, and axes that can be walked as one are joined.
+    """
+    if nest.fixed or any(isinstance(s, Index) for s in nest.steps):
+        return nest
+    if nest.serial:
+        return nest
+    kept = list(range(len(nest.kept)))
+    reduced = list(range(len(nest.kept), len(nest.extents)))
+    vector = min(kept + reduced, key=lambda a: _cost_along(nest, a, lanes), default=None)
+    order_kept = _outer_first(nest, kept, vector)
+    order_reduced = _outer_first(nest, reduced, vector)
+    order = order_kept + order_reduced
+    extents = nest.extents
+    nest = nest.remade(
+        lambda strides: tuple(strides[a] for a in order),
+        tuple(extents[a] for a in order_kept),
+        tuple(extents[a] for a in order_reduced),
+    )
+    return _joined(nest)
+
+
+def vector_axis(nest: Nest) -> int | None:
+    """Along which axis vectors lie: the last kept one, unless the reduced one is cheaper. None for a single element."""
+    candidates = [len(nest.extents) - 1] if nest.reduced else []
+    if nest.kept:
+        candidates.append(len(nest.kept) - 1)
+    if nest.fixed:
+        return len(nest.kept) - 1
+    return min(candidates, key=lambda a: _cost_along(nest, a, 16), default=None)
+
+
+def _cost_along(nest: Nest, axis: int, lanes: int) -> float:
+    """What vectors along ``axis`` cost: strided accesses are slow, half-empty vectors are wasted."""
+    cost = 1.0
+    for access in nest.accesses():
+        stride = access.strides[axis]
+        cost += {0: 0.25, 1: 1.0}.get(stride, 10.0)
+        cost += 10.0 * len(access.computed)
+    for store in nest.stores:
+        if store.access.strides[axis] not in (0, 1):
+            cost += 10.0
+    n = max(nest.extents[axis], 1)
+    used = n / (-(-n // lanes) * lanes)
+    if axis >= len(nest.kept):
+        cost *= 1.1  # the partial sums must be added up in the end
+    return cost / used
+
+
+def _outer_first(nest: Nest, axes: list[int], vector: int | None) -> list[int]:
+    """Axes by falling strides, so that memory is walked in order; the vector axis last."""
+    weight = {a: sum(abs(access.strides[a]) for access in nest.accesses()) for a in axes}
+    return sorted(axes, key=lambda a: (a == vector, -weight[a]))
+
+
+def _joined(nest: Nest) -> Nest:
+    """Neighbouring axes that every access walks as one long axis become one."""
+    for first in range(len(nest.extents) - 1):
+        second = first + 1
+        if second == len(nest.kept):
+            continue
+        if all(a.strides[first] == a.strides[second] * nest.extents[second] for a in nest.accesses()):
+            extents = list(nest.extents)
+            extents[second] *= extents[first]
+            del extents[first]
+            kept = len(nest.kept) - (first < len(nest.kept))
+            joined = nest.remade(
+                lambda s, k=first: s[:k] + s[k + 1 :], tuple(extents[:kept]), tuple(extents[kept:])
+            )
+            return _joined(joined)
+    return nest
+
+
+def whole(view: View) -> Access:
+    """The access of a nest whose axes are the view's own."""
+    return Access(view.buffer, view.offset, view.strides)
