@@ -86,7 +86,7 @@ class Cast(Elementwise):
     dtype: Any
 
     def forward(self, x: Any) -> Any:
-        return x.astype(self.dtype)
+        return x.astype(self.dtype) if hasattr(x, "astype") else np.asarray(x, self.dtype)
 
     def dx(self, dz: Any) -> Any:
         return dz

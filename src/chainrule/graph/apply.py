@@ -46,6 +46,9 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
 
     With no Array among the operands, the plain value is returned.
     """
+    mode = MODE.get()
+    if mode is not PLAIN and mode.recorder is not None:
+        return mode.recorder.apply(gate, operands)
     values: list[Any] = []
     live = lifted = False
     for x in operands:
@@ -69,7 +72,6 @@ def apply(gate: Any, operands: tuple[Any, ...]) -> Any:
     cache = None
     if not isinstance(z, VALUES):
         z, cache = _unpacked(gate, z)
-    mode = MODE.get()
     if mode is not PLAIN and mode.stop_at_nonfinite:
         check_value(gate, operands, z)
     if not (live and gate.differentiable and mode.gradients and z.dtype.kind == "f"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 
 from chainrule.graph.errors import GraphError
+from chainrule.graph.mode import MODE
 from chainrule.graph.site import Site, user_site
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Array:
         "_cut",
         "_grad",
         "_name",
+        "_record",
         "_scope",
         "_site",
         "_value",
@@ -70,6 +72,7 @@ class Array:
     _cut: Any  # a graph.provenance.Cut
     _cache: Any
     _scope: tuple[tuple[str, int], ...] | None
+    _record: tuple[Any, Any]  # while it is recorded: the recorder, and what it writes for this array
     gate: Any
     inputs: tuple[Any, ...]
     live: bool
@@ -82,7 +85,7 @@ class Array:
     @property
     def value(self) -> NDArray[Any]:
         """The ndarray behind it: writable on leaves, a read-only view on results."""
-        value = self._value
+        value: NDArray[Any] = self._taken("reading .value")
         if self.gate is None:
             return value
         return read_only(value)
@@ -91,19 +94,27 @@ class Array:
     def grad(self) -> NDArray[Any] | None:
         """The gradient that the last backward pass through this array wrote.
 
-        An ndarray of the value's shape and dtype; None means 'not computed', never zero (``cr.why`` says why).
+        An ndarray of the value's shape and dtype; None means 'not computed', never zero (``cr.why`` says why). While a
+        function is recorded it is an Array: what is done with it becomes part of the recording.
         """
-        if self.gate is None:
-            return self._grad  # type: ignore[no-any-return]
         grad = getattr(self, "_grad", None)
-        return None if grad is None else read_only(grad)
+        recorder = MODE.get().recorder
+        if recorder is not None and grad is not None:
+            return recorder.gradient(self)  # type: ignore[no-any-return]
+        return grad if grad is None or self.gate is None else read_only(grad)
 
     @grad.setter
     def grad(self, grad: Any) -> None:
+        recorder = MODE.get().recorder
+        if recorder is not None:
+            recorder.remember(self, "_grad")
         if grad is None:
             self._grad = None
             return
-        grad = np.array(grad, dtype=self.dtype)
+        if recorder is not None and isinstance(grad, Array):
+            grad = grad.detach().astype(self.dtype, copy=False)
+        else:
+            grad = np.array(grad, dtype=self.dtype)
         if grad.shape != self.shape:
             raise ValueError(f"a gradient has its array's shape {self.shape}, not {grad.shape}")
         self._grad = grad
@@ -157,15 +168,15 @@ class Array:
 
     def item(self, *index: Any) -> Any:
         """One element as a Python number: a way out of the graph, on purpose."""
-        return self._value.item(*index)
+        return self._taken(".item()").item(*index)
 
     def tolist(self) -> Any:
         """The value as nested lists of Python numbers, out of the graph."""
-        return self._value.tolist()
+        return self._taken(".tolist()").tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
         """The raw bytes of the value, out of the graph."""
-        return self._value.tobytes(order)
+        return bytes(self._taken(".tobytes()").tobytes(order))
 
     def __len__(self) -> int:
         return len(self._value)
@@ -198,6 +209,13 @@ class Array:
                 f"{how} would cut the gradient of {self.label()}: use .value or .item() to leave the graph on purpose, "
                 "cr.array([...]) or np.stack to build an Array from Arrays"
             )
+        return self._taken(how)
+
+    def _taken(self, how: str) -> Any:
+        """The value, to be used outside of gates; a recorder refuses what it could not follow."""
+        recorder = MODE.get().recorder
+        if recorder is not None:
+            recorder.leave(self, how)
         return self._value
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -352,6 +370,14 @@ def init_leaf(leaf: Array, value: Any, live: bool, name: str | None) -> None:
 def new_leaf(kind: type[A], value: Any, live: bool, name: str | None = None) -> A:
     leaf = object.__new__(kind)
     init_leaf(leaf, value, live, name)
+    return leaf
+
+
+def noted(leaf: A, source: Any) -> A:
+    """``leaf``, just made of the data in ``source``: while a function is recorded, it stands for them there."""
+    recorder = MODE.get().recorder
+    if recorder is not None:
+        recorder.leaf(leaf, source)
     return leaf
 
 

@@ -16,10 +16,10 @@ from weakref import ref
 
 import numpy as np
 
-from chainrule.graph.array import Array, changed_after_use
+from chainrule.graph.array import Array, changed_after_use, new_leaf, noted
 from chainrule.graph.diagnosis import check_gradient
 from chainrule.graph.errors import GraphError, describe
-from chainrule.graph.mode import MODE
+from chainrule.graph.mode import MODE, switched
 from chainrule.graph.state import Parameter
 from chainrule.graph.sums import unbroadcast
 
@@ -140,14 +140,26 @@ def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, k
     """
     if not output.live:
         raise GraphError(_why_not_live(output))
-    dz = _seed(output, upstream)
+    recorder = MODE.get().recorder
+    if recorder is None:
+        dz = _seed(output, upstream)
+        _last_output.set(ref(output))
+        _write_gradients(output, dz, accumulate, keep, None)
+    else:
+        with switched(gradients=False, role="backward"):
+            dz = recorder.seed(output) if upstream is None and output.shape == () else _seed(output, upstream)
+            _write_gradients(output, dz, accumulate, keep, recorder)
+
+
+def _write_gradients(output: Array, dz: Any, accumulate: bool, keep: bool, recorder: Any) -> None:
     write = _next_write()
-    _last_output.set(ref(output))
     for node, dx in flow(output, dz, free=not keep):
+        if recorder is not None:
+            dx = recorder.written(node, dx, accumulate)
         if accumulate and getattr(node, "_grad", None) is not None:
             dx = node._grad + dx
         if node.gate is None:
-            node._grad = dx if isinstance(dx, np.ndarray) else np.asarray(dx)
+            node._grad = dx if isinstance(dx, (np.ndarray, Array)) else np.asarray(dx)
             if isinstance(node, Parameter):
                 node._write = write
         else:  # one from an earlier pass must not pass for this one's
@@ -163,7 +175,10 @@ def _seed(output: Array, upstream: Any) -> Any:
                 "np.mean) or give upstream=, the gradient of the loss with respect to it"
             )
         return np.array(1, value.dtype)
-    upstream = np.asarray(upstream._value if isinstance(upstream, Array) else upstream)
+    if MODE.get().recorder is None:
+        upstream = np.asarray(upstream._value if isinstance(upstream, Array) else upstream)
+    elif not isinstance(upstream, Array):
+        upstream = noted(new_leaf(Array, np.asarray(upstream), False), upstream)
     if upstream.shape != value.shape:
         raise GraphError(f"upstream {describe(upstream)} does not fit {output.label()}, {describe(value)}")
     return upstream.astype(value.dtype)

@@ -22,6 +22,8 @@ class Mode:
     """Whether each value and each gradient is checked."""
     recorder: Any = None
     """What writes the gates down while a function is recorded; None otherwise."""
+    role: str = "forward"
+    """What gates are applied for at present: ``forward``, ``backward`` or ``update``. Recordings note it."""
 
 
 PLAIN = Mode()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.graph.array import Array, init_leaf, next_number, raw, real
-from chainrule.graph.errors import describe
+from chainrule.graph.errors import GraphError, describe
+from chainrule.graph.mode import MODE
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -44,12 +45,17 @@ class State(Array):
 
         Raises ValueError for another shape and TypeError for a dtype that does not fit (float into integer, say).
         """
-        value = np.asarray(raw(value))
+        recorder = MODE.get().recorder
+        if recorder is None or not isinstance(value, Array):
+            value = np.asarray(raw(value))
         if value.shape not in (self.shape, ()):
             raise ValueError(f"{self.label()} holds shape {self.shape}; cannot assign {describe(value)}")
         if not np.can_cast(value.dtype, self.dtype, "same_kind"):
             raise TypeError(f"{self.label()} holds {self.dtype}; cannot assign {describe(value)} without losing values")
-        np.copyto(self.writable(), value, casting="same_kind")
+        if recorder is None:
+            np.copyto(self.writable(), value, casting="same_kind")
+        else:
+            recorder.store(self, value)
 
     def writable(self) -> NDArray[Any]:
         """The buffer, to write a new value into.
@@ -57,10 +63,20 @@ class State(Array):
         It is a new one if somebody else holds the old one, a view of the old value for example: values do not change.
         The State gets a new number, so a circuit that used the old value refuses to run backward.
         """
+        if MODE.get().recorder is not None:
+            raise GraphError(f"writing into the buffer of {self.label()} cannot be recorded: use .assign(value)")
         if sys.getrefcount(self._value) > _UNSHARED:
             self._value = np.array(self._value)
         self.number = next_number()
         return self._value
+
+    def as_number(self) -> Any:
+        """The only element as a Python number, which leaves float32 alone; while recording, one that stands for it.
+
+        Raises TypeError for a State of several elements.
+        """
+        recorder = MODE.get().recorder
+        return self._value.item() if recorder is None else recorder.as_number(self)
 
     def _refuse_in_place(self, other: Any) -> Any:
         raise TypeError(

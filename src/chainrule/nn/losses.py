@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.composite import softmax_cross_entropy
-from chainrule.graph.array import raw
+from chainrule.graph.array import Array, raw
 from chainrule.graph.errors import describe
+from chainrule.graph.mode import MODE
 
 
 def cross_entropy(scores: Any, labels: Any) -> Any:
@@ -30,7 +31,10 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
     array([[ 0.2, -0.7,  0.5]])
     """
     scores = scores if hasattr(scores, "dtype") else np.asarray(scores)
-    labels, shape = np.array(raw(labels)), scores.shape  # a copy: the backward pass reads them again
+    shape = scores.shape
+    recorded = isinstance(labels, Array) and MODE.get().recorder is not None
+    if not recorded:
+        labels = np.array(raw(labels))  # a copy: the backward pass reads them again
     if scores.dtype.kind != "f":
         raise TypeError(f"scores must be floating, not {scores.dtype}")
     if labels.dtype.kind not in "iu":
@@ -40,6 +44,8 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
             f"cross_entropy needs scores (examples, classes) and labels (examples,) of at least one example, not "
             f"{describe(scores)} and {describe(labels)}"
         )
+    if recorded:  # the values are not known yet: the gate that reads by them looks
+        return softmax_cross_entropy(scores, labels)
     # Seen as unsigned, a negative label is a huge one: a single reduction checks both ends.
     if np.maximum.reduce(labels.astype(np.int64, copy=False).view(np.uint64)) >= shape[1]:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array, new_leaf, raw, real
+from chainrule.graph.array import Array, new_leaf, noted, raw, real
 
 
 def array(value: Any, dtype: Any = None, *, name: str | None = None) -> Array:
@@ -34,7 +34,7 @@ def array(value: Any, dtype: Any = None, *, name: str | None = None) -> Array:
             stacked.name = name
         return stacked  # type: ignore[no-any-return]
     data = real(np.array(raw(value), dtype=dtype))
-    return new_leaf(Array, data, data.dtype.kind == "f", name)
+    return noted(new_leaf(Array, data, data.dtype.kind == "f", name), value)
 
 
 def constant(value: Any, dtype: Any = None, *, name: str | None = None) -> Array:
@@ -44,7 +44,7 @@ def constant(value: Any, dtype: Any = None, *, name: str | None = None) -> Array
     >>> cr.constant(2.0).live
     False
     """
-    return new_leaf(Array, real(np.array(raw(value), dtype=dtype)), False, name)
+    return noted(new_leaf(Array, real(np.array(raw(value), dtype=dtype)), False, name), value)
 
 
 def _holds_arrays(tree: Any) -> bool:

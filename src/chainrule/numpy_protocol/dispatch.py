@@ -16,6 +16,7 @@ from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.primitive import Primitive
 from chainrule.graph.apply import apply, constant_result
 from chainrule.graph.array import Array, raw
+from chainrule.graph.mode import MODE
 from chainrule.graph.state import State
 
 DIFFERENTIABLE: dict[Any, Callable[..., Any]] = {}
@@ -185,7 +186,10 @@ def _into_state(ufunc: Any, method: str, inputs: tuple[Any, ...], out: tuple[Any
             f"out= of np.{ufunc.__name__} is supported for State and Parameter only (an ndarray cannot hold a gradient;"
             " in-place operators on an ndarray mean out=): write a = a + x instead of a += x"
         )
-    ufunc(*(raw(x) for x in inputs), out=target.writable())
+    if MODE.get().recorder is not None:
+        target.assign(ufunc(*inputs))
+    else:
+        ufunc(*(raw(x) for x in inputs), out=target.writable())
     return target
 
 

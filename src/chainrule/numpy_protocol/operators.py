@@ -76,7 +76,7 @@ def _right(function: Callable[..., Any]) -> Callable[[Array, Any], Any]:
     return lambda y, x: function(x, y) if isinstance(x, OPERANDS) else NotImplemented
 
 
-_NODE = ("_value", "gate", "inputs", "number", "live", "_site", "_scope", "_cache", "_cut")
+_NODE = ("_value", "gate", "inputs", "number", "live", "_site", "_scope", "_cache", "_cut", "_record")
 
 
 def _set_item(x: Array, index: Any, v: Any) -> None:

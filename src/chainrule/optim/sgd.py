@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from chainrule.graph.errors import GraphError
+from chainrule.graph.mode import MODE, switched
 from chainrule.graph.state import Parameter, State
 
 
@@ -48,7 +49,7 @@ class SGD:
         if not 0 < lr < math.inf or not 0 <= momentum < 1 or not 0 <= l2 < math.inf:
             raise ValueError(f"SGD needs lr > 0, 0 <= momentum < 1 and l2 >= 0, not {lr}, {momentum} and {l2}")
         self._lr = State(float(lr), name="lr")
-        self.l2 = l2
+        self._momentum, self._l2 = State(float(momentum), name="momentum"), State(float(l2), name="l2")
         self.velocity: list[State | None] = [None] * len(self.parameters)
         self.momentum = momentum
         self._last_write = 0
@@ -56,7 +57,7 @@ class SGD:
     @property
     def lr(self) -> float:
         """The step size."""
-        return self._lr.item()  # type: ignore[no-any-return]
+        return self._lr.as_number()  # type: ignore[no-any-return]
 
     @lr.setter
     def lr(self, lr: float) -> None:
@@ -67,47 +68,57 @@ class SGD:
     @property
     def momentum(self) -> float:
         """How much of the last update is kept."""
-        return self._momentum
+        return self._momentum.item()  # type: ignore[no-any-return]
 
     @momentum.setter
     def momentum(self, momentum: float) -> None:
         if not 0 <= momentum < 1:
             raise ValueError(f"the momentum must be at least 0 and below 1, not {momentum}")
-        self._momentum = float(momentum)
+        self._momentum.assign(momentum)
         if momentum and self.velocity[0] is None:
             self.velocity = [State(np.zeros(p.shape, p.dtype)) for p in self.parameters]
 
     @property
     def l2(self) -> float:
         """Strength of the regularisation."""
-        return self._l2
+        return self._l2.item()  # type: ignore[no-any-return]
 
     @l2.setter
     def l2(self, l2: float) -> None:
         if not 0 <= l2 < math.inf:
             raise ValueError(f"l2 must be at least 0 and finite, not {l2}")
-        self._l2 = float(l2)
+        self._l2.assign(l2)
 
     def step(self) -> None:
         """One update of every parameter whose gradient was written since the last step.
 
         Raises GraphError if there is none.
         """
-        since, lr, momentum = self._last_write, self.lr, self.momentum
+        recorder = MODE.get().recorder
+        if recorder is None:
+            self._step(State.writable)
+        else:
+            recorder.remember(self, "_last_write")
+            with switched(gradients=False, role="update"):
+                self._step(_itself)
+
+    def _step(self, written: Callable[[State], Any]) -> None:
+        """``written`` gives what the update of a State is written into: its buffer, or while recording the State."""
+        since, lr, momentum, l2 = self._last_write, self.lr, self.momentum, self.l2
         latest = since
         for p, v in zip(self.parameters, self.velocity, strict=True):
             if p._write <= since or p._grad is None:  # a gradient may be taken away to hold a parameter still
                 continue
             latest = p._write if p._write > latest else latest
-            self.update(p.writable(), p._grad, None if v is None else v.writable(), lr, momentum)
+            self.update(written(p), p.grad, None if v is None else written(v), lr, momentum, l2)
         if latest == since:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
         self._last_write = latest
 
-    def update(self, w: Any, gradient: Any, v: Any, lr: Any, momentum: Any) -> None:
+    def update(self, w: Any, gradient: Any, v: Any, lr: Any, momentum: Any, l2: Any) -> None:
         """Write the new velocity into ``v`` and the new weights into ``w``."""
-        if self._l2 and len(w.shape) > 1:
-            gradient = gradient + self._l2 * w
+        if l2 and len(w.shape) > 1:
+            gradient = gradient + l2 * w
         if v is None:
             np.subtract(w, lr * gradient, w)
             return
@@ -119,3 +130,7 @@ class SGD:
         vars(self).update(state)
         # Writes are numbered within one process: the number of another says nothing here.
         self._last_write = max(p.written for p in self.parameters)
+
+
+def _itself(state: State) -> State:
+    return state

@@ -1,0 +1,323 @@
+"""Recording: a function is run once on real values, and every gate that is applied writes itself down.
+
+The run computes eagerly, so shapes, dtypes and errors are those of eager code and need no second set of rules. What is
+written down is a Program. The run leaves nothing behind: whatever it wrote to States, gradients and optimisers is in a
+journal and is put back at the end, also if the function raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from chainrule.calculus.trees import map_leaves
+from chainrule.gates import arithmetic
+from chainrule.gates.shape import BroadcastTo, Cast
+from chainrule.graph.apply import PLAIN_OPERANDS, apply, constant_result
+from chainrule.graph.array import Array, new_leaf, new_node, next_number, raw, real
+from chainrule.graph.errors import GraphError, describe
+from chainrule.graph.mode import MODE, switched
+from chainrule.graph.number import Number, number
+from chainrule.graph.site import Site, at, user_site
+from chainrule.graph.state import State
+from chainrule.program.program import Instruction, Operand, Program, Value
+
+LITERALS = (bool, int, float)
+OF_PYTHON = (
+    arithmetic.Add, arithmetic.Subtract, arithmetic.Multiply, arithmetic.Divide, arithmetic.Negative,
+    arithmetic.Absolute, arithmetic.Square, arithmetic.Power, arithmetic.PowerOf, arithmetic.Remainder,
+)  # fmt: skip
+"""The gates of Python's own operators: applied to Python numbers they give Python numbers."""
+
+
+class Result(int):
+    """In a recorded function's result, the place of an output of the Program: its number."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What one run of a function gave: its Program, and what ties the Program to the function."""
+
+    program: Program
+    result: Any
+    """The function's result with a ``Result`` in place of each array."""
+    guards: dict[Array, int]
+    """What was read as Python numbers, with its creation number: the Program holds as long as these are the same."""
+
+
+class Recorder:
+    """Writes down the gates that are applied while it is in the mode."""
+
+    def __init__(self) -> None:
+        self.start = next_number()
+        self.instructions: list[Instruction] = []
+        self.captures: dict[int, tuple[Value, Any]] = {}  # by the identity of what is captured
+        self.stores: dict[State, Value] = {}
+        self.guards: dict[Array, int] = {}
+        self.labels: dict[Value, str] = {}
+        self._journal: dict[tuple[int, str], tuple[Any, Any]] = {}
+
+    # ---- gates
+
+    def apply(self, gate: Any, operands: tuple[Any, ...]) -> Any:
+        """``graph.apply.apply`` while recording: compute eagerly, and write down what was applied to what."""
+        if not any(isinstance(x, Array) for x in operands):  # constants of the function: what they give is captured
+            with switched(recorder=None):
+                return apply(gate, operands)
+        operands = tuple(x if isinstance(x, (Array, *PLAIN_OPERANDS)) else np.asarray(x) for x in operands)
+        if not gate.builtin:
+            return self._apply_own(gate, operands)
+        if hasattr(gate, "dissolved"):
+            with switched(gradients=False):
+                z = gate.dissolved(*operands)
+            return self._node(gate, operands, z)
+        written = tuple(map(self.operand, operands))
+        with switched(recorder=None):
+            z = apply(gate, operands)
+        weak = isinstance(gate, OF_PYTHON) and all(
+            x.weak if isinstance(x, Value) else isinstance(x, LITERALS) for x in written
+        )
+        if weak:
+            z = number(float(z._value))
+        return self._write(gate, written, z, weak)
+
+    def _write(self, gate: Any, operands: tuple[Operand, ...], z: Array, weak: bool = False) -> Array:
+        value = Value(z.shape, z.dtype, weak)
+        self.instructions.append(Instruction(gate, operands, value, MODE.get().role, z._site))
+        z._record = (self, value)
+        return z
+
+    def _apply_own(self, gate: Any, operands: tuple[Any, ...]) -> Array:
+        """A user's gate: what its forward does to Arrays is recorded, and its backward rule is kept."""
+        z = gate.forward(*operands)
+        node = self._node(gate, operands, z)
+        for name, cached in vars(gate).items():
+            if cached is z:
+                setattr(gate, name, node)
+        return node
+
+    def _node(self, gate: Any, operands: tuple[Any, ...], z: Any) -> Array:
+        """The result of a gate that was written down in other gates' words: the node has the gate and its own rules."""
+        if not isinstance(z, Array):
+            z = self._constant(z)
+        live = MODE.get().gradients and z.dtype.kind == "f" and any(x.live for x in operands if isinstance(x, Array))
+        if live:
+            node = new_node(z._value, gate, operands, True, user_site())
+        else:
+            node = constant_result(gate, operands, np.asarray(z._value))
+        node._record = (self, self.value_of(z))
+        return node
+
+    # ---- what gates are applied to
+
+    def operand(self, x: Any) -> Operand:
+        """What stands for ``x`` in an instruction."""
+        if isinstance(x, Array):
+            return self.value_of(x)
+        return x if isinstance(x, LITERALS) and not isinstance(x, np.generic) else self._captured(x, x)
+
+    def value_of(self, x: Array) -> Value:
+        """The Value of an Array: recorded, stored, or captured from outside."""
+        if isinstance(x, State):
+            stored = self.stores.get(x)
+            return self._captured(x, x._value) if stored is None else stored
+        recorder, value = getattr(x, "_record", (None, None))
+        if recorder is self:
+            return cast(Value, value)
+        if x.number <= self.start:
+            if x.live and x.gate is not None:
+                raise GraphError(
+                    f"{x.label()} is part of a circuit outside of the recorded function, which a compiled step cannot "
+                    "keep up with: pass it as an argument, compute it inside, or .detach() it"
+                )
+            return self._captured(x, x._value)
+        raise GraphError(
+            f"internal error: {x.label()}{at(x.site)} was made without a gate, so its value would be frozen"
+        )
+
+    def _captured(self, owner: Any, value: Any) -> Value:
+        known = self.captures.get(id(owner))
+        if known is None:
+            name = owner.name if isinstance(owner, Array) else None
+            known = Value(np.shape(value), real(np.asarray(value)).dtype, name=name), owner
+            self.captures[id(owner)] = known
+        return known[0]
+
+    def _constant(self, value: Any) -> Array:
+        leaf = new_leaf(Array, real(np.asarray(value)), False)
+        leaf._record = (self, self._captured(value if isinstance(value, np.ndarray) else leaf._value, leaf._value))
+        return leaf
+
+    def input(self, value: Any, name: str | None) -> Array:
+        """An Array that stands for an argument of the function."""
+        weak = type(value) is float
+        leaf: Array = number(value, name) if weak else new_leaf(Array, real(np.asarray(value)), False, name)
+        leaf._record = (self, Value(leaf.shape, leaf.dtype, weak, name))
+        return leaf
+
+    def leaf(self, leaf: Array, source: Any) -> None:
+        """``leaf`` was just made of the data in ``source``."""
+        if isinstance(source, (Array, np.ndarray)):
+            value = self.operand(source)
+            if isinstance(value, Value) and (value.dtype != leaf.dtype or value.weak):
+                made = Value(leaf.shape, leaf.dtype)
+                self.instructions.append(Instruction(Cast.of(leaf.dtype), (value,), made, MODE.get().role, leaf._site))
+                value = made
+        else:
+            value = self._captured(leaf._value, leaf._value)
+        leaf._record = (self, value)
+
+    def as_number(self, state: State) -> Number:
+        """The only element of a State as a Python number of run time."""
+        if state.dtype.kind != "f" or state.size != 1:
+            raise TypeError(f"as_number is for a State that holds one floating number, not {describe(state)}")
+        made = number(state._value.item(), state.name)
+        self._write(Cast.of(made.dtype), (self.value_of(state),), made, weak=True)
+        return made
+
+    # ---- gradients
+
+    def seed(self, output: Array) -> Array:
+        """dL/dL = 1, where a backward pass begins."""
+        return self._write(Cast.of(output.dtype), (1.0,), new_leaf(Array, np.ones((), output.dtype), False))
+
+    def written(self, node: Array, dx: Any, accumulate: bool) -> Any:
+        """What a backward pass writes into the gradient of ``node``."""
+        if node.gate is None:
+            before = getattr(node, "_grad", None)
+            if accumulate and before is not None:
+                self.gradient(node)
+            elif accumulate and node.number <= self.start:
+                raise GraphError(
+                    f"backward(accumulate=True) would add to the gradient of {node.label()} that the call before has "
+                    "left, and a compiled function leaves none: add the losses and call backward() once"
+                )
+            self.remember(node, "_grad")
+            self.remember(node, "_write")
+        dx = dx if isinstance(dx, Array) else self._constant(dx)
+        if node.name is not None:
+            self.labels.setdefault(self.value_of(dx), f"dL/d{node.name}")
+        return dx
+
+    def gradient(self, x: Array) -> Any:
+        """The gradient of ``x``, which must have been computed in this recording."""
+        grad = x._grad
+        if not isinstance(grad, Array) or getattr(grad, "_record", (None,))[0] is not self:
+            raise GraphError(
+                f"the gradient of {x.label()} was computed outside of the recorded function and would be frozen: call "
+                "backward() inside, or pass the gradient as an argument"
+            )
+        return grad
+
+    # ---- state
+
+    def store(self, state: State, value: Any) -> None:
+        """``state`` holds ``value`` from here on; the States themselves are written after the run."""
+        if state in self.guards:
+            raise GraphError(
+                f"{state.label()} was read as a Python number before, so the number is part of the recording, and now "
+                "it is assigned: keep to Arrays (use the State itself, or .as_number())"
+            )
+        with switched(gradients=False):
+            z = value if isinstance(value, Array) else self._constant(value)
+            if z.dtype != state.dtype or isinstance(z, Number):
+                z = Cast.of(state.dtype)(z)
+            if z.shape != state.shape:
+                z = BroadcastTo.of(state.shape)(z)
+        self.remember(state, "_value")
+        self.remember(state, "number")
+        state._value, state.number = np.array(z._value), next_number()
+        self.stores[state] = self.value_of(z)
+
+    def leave(self, x: Array, how: str) -> None:
+        """A value is about to be used outside of gates: fine, but guarded, for what is not computed here."""
+        if x in self.stores or getattr(x, "_record", (None,))[0] is self or isinstance(x, Number):
+            raise GraphError(_frozen(x, how))
+        if x.number > self.start:
+            raise GraphError(f"internal error: {x.label()}{at(x.site)} was made without a gate")
+        self.guards.setdefault(x, x.number)
+
+    def remember(self, owner: Any, attribute: str) -> None:
+        """Put ``attribute`` back when the recording ends: it is about to be written."""
+        key = (id(owner), attribute)
+        if key not in self._journal:
+            self._journal[key] = (owner, getattr(owner, attribute, None))
+
+    def undo(self) -> None:
+        """Put back everything that was written."""
+        for (_, attribute), (owner, before) in self._journal.items():
+            setattr(owner, attribute, before)
+        self._journal.clear()
+
+
+def _frozen(x: Array, how: str) -> str:
+    place = user_site()
+    where = at(None if place is None else Site(*place))
+    return (
+        f"{how}{where} would freeze what {x.label()} was in this one call into the compiled function. Stay with Arrays "
+        "(np.where instead of if, np.exp instead of math.exp), return it and look at it outside, or make the argument "
+        "static=(...)"
+    )
+
+
+@contextmanager
+def _recording(recorder: Recorder) -> Iterator[None]:
+    try:
+        with switched(recorder=recorder):
+            yield
+    finally:
+        recorder.undo()
+
+
+def is_input(x: Any) -> bool:
+    """Whether an argument is known at run time only: arrays and Python floats. All else is static."""
+    return isinstance(x, (np.ndarray, np.generic, Array)) or type(x) is float
+
+
+def recording(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
+    """Run ``function`` once on these arguments and write down what it does.
+
+    ndarrays, constant Arrays and Python floats in ``args`` and ``kwargs``, nested as they may be, become the inputs
+    of the Program in this order; whatever else there is stays what it is. Raises GraphError where a recorded value
+    would be frozen, and whatever the function raises.
+    """
+    recorder = Recorder()
+    inputs: list[Value] = []
+
+    def stand_in(x: Any) -> Any:
+        if not is_input(x):
+            return x
+        array = recorder.input(raw(x), None)
+        inputs.append(recorder.value_of(array))
+        return array
+
+    outputs: list[Value] = []
+
+    def placed(x: Any) -> Any:
+        if not isinstance(x, (Array, np.ndarray, np.generic)):
+            return x
+        outputs.append(recorder.value_of(x) if isinstance(x, Array) else recorder._captured(x, x))
+        return Result(len(outputs) - 1)
+
+    with _recording(recorder):
+        fresh_args, fresh_kwargs = map_leaves(stand_in, (tuple(args), dict(kwargs)))
+        result = map_leaves(placed, function(*fresh_args, **fresh_kwargs))
+    program = Program(
+        tuple(inputs),
+        tuple(recorder.captures.values()),
+        tuple(recorder.instructions),
+        tuple(outputs),
+        tuple(recorder.stores.items()),
+        getattr(function, "__name__", type(function).__name__),
+        recorder.labels,
+    )
+    return Recording(program, result, dict(recorder.guards))
+
+
+def record(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Program:
+    """The Program of one run of ``function`` on these arguments (see ``recording``)."""
+    return recording(function, args, kwargs or {}).program
