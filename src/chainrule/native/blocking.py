@@ -1,0 +1,172 @@
+"""Matrix products for the caches: blocks, panels, and micro-kernels on strips of C.
+
+The loops are those of Goto and van de Geijn (Anatomy of high-performance matrix multiplication, ACM Transactions on
+Mathematical Software 34, 2008): columns of C in blocks, K in blocks, rows of C in blocks; a block of A stays in the
+second-level cache while panels of B go by, each of which stays in the first-level cache while tiles of C are computed.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from chainrule.native.emission import (
+    INT,
+    KERNEL,
+    POINTER,
+    Value,
+    ceil_div,
+    choose,
+    element,
+    integer,
+    larger,
+    loop,
+    repeat,
+    smaller,
+)
+from chainrule.native.microkernel import UNITS, Words, strip
+from chainrule.native.packing import pack
+from chainrule.native.products import (
+    A_COL,
+    A_ROW,
+    B_COL,
+    B_ROW,
+    C_ROW,
+    COLUMN_BLOCK,
+    DEPTH,
+    DEPTH_BLOCK,
+    EPILOGUE,
+    EPILOGUE_ARGS,
+    FINISHED_COLUMNS,
+    IN_PLACE_ROWS,
+    PACK_A_COLUMNS,
+    ROW_BLOCK,
+    SCRATCH,
+    SLACK,
+    A,
+    B,
+    C,
+)
+
+
+class Product:
+    """Emits the product kernel of one dtype for one vector unit."""
+
+    def __init__(self, name: str, itemsize: int, vector_bytes: int) -> None:
+        self.unit = unit = UNITS[vector_bytes]
+        self.name = name
+        self.module = ir.Module(self.name)
+        width = unit.vector_bytes // itemsize
+        self.words = Words(self.module, itemsize, width)
+        self.strips = [strip(self.words, self.unit, n + 1) for n in range(self.unit.vectors)]
+        self.pack_b = pack(self.words)
+        same = width == self.unit.rows
+        self.pack_a = self.pack_b if same else pack(Words(self.module, itemsize, self.unit.rows))
+
+    def emit(self) -> tuple[str, str]:
+        function = ir.Function(self.module, KERNEL, self.name)
+        args, self.i0, self.i1, self.j0, self.j1, self.context = function.args
+        self.b = b = ir.IRBuilder(function.append_basic_block())
+        kinds = [POINTER] * 3 + [INT] * 8 + [INT, POINTER]
+        self.args = [b.load(element(b, args, integer(n), INT), typ=kind) for n, kind in enumerate(kinds)]
+        self.a_scratch = b.load(element(b, self.context, integer(SCRATCH), INT), typ=POINTER)
+        self.b_scratch = element(b, self.a_scratch, integer(DEPTH_BLOCK * ROW_BLOCK + SLACK), self.words.scalar)
+        rows = b.sub(self.i1, self.i0)
+        self.b_in_place = b.and_(
+            b.icmp_signed("==", self.args[B_COL], integer(1)), b.icmp_signed("<=", rows, integer(IN_PLACE_ROWS))
+        )
+        self.a_packed = b.icmp_signed(">=", b.sub(self.j1, self.j0), integer(PACK_A_COLUMNS))
+        # With one block of rows every panel of B is used once: the same memory, warm in the cache, does for all.
+        one_block = b.icmp_signed("<=", rows, integer(ROW_BLOCK))
+        self.panel_distance = b.select(one_block, integer(0), integer(1))
+        loop(b, self.j0, self.j1, integer(COLUMN_BLOCK), self.columns)
+        b.ret_void()
+        return str(self.module), self.name
+
+    def columns(self, j: Value) -> None:
+        """A block of columns: K in blocks of nearly the same size. (One empty block where K is 0.)"""
+        b, depth = self.b, self.args[DEPTH]
+        j_end = smaller(b, b.add(j, integer(COLUMN_BLOCK)), self.j1)
+        some = larger(b, depth, integer(1))
+        blocks = ceil_div(b, some, integer(DEPTH_BLOCK))
+        block = b.mul(ceil_div(b, ceil_div(b, some, blocks), integer(8)), integer(8))
+
+        def part(k: Value) -> None:
+            here = smaller(b, block, b.sub(depth, k))
+            last = b.icmp_signed(">=", b.add(k, here), depth)
+            loop(b, self.i0, self.i1, integer(ROW_BLOCK), lambda i: self.rows(i, j, j_end, k, here, last))
+
+        loop(b, integer(0), some, block, part)
+
+    def rows(self, i: Value, j: Value, j_end: Value, k: Value, depth: Value, last: Value) -> None:
+        """A block of rows times a block of columns, for one block of K; ``last`` if no more of K is to come."""
+        b, args, scalar = self.b, self.args, self.words.scalar
+        count = smaller(b, integer(ROW_BLOCK), b.sub(self.i1, i))
+        a = self.a_block(i, count, k, depth)
+        finish = b.and_(last, b.icmp_signed("!=", args[EPILOGUE], integer(0)))
+
+        def panel(here: Value, done: Value) -> list[Value]:
+            vectors = self.vectors(b.sub(j_end, here))
+            width = b.mul(vectors, integer(self.words.width))
+            columns = smaller(b, width, b.sub(j_end, here))
+            source, b_row = self.b_panel(i, j, here, k, depth, columns, width)
+            c = element(b, args[C], b.add(b.mul(i, args[C_ROW]), here), scalar)
+            function = self.strips[0]
+            for n in range(1, self.unit.vectors):
+                function = b.select(b.icmp_signed("==", vectors, integer(n + 1)), self.strips[n], function)
+            first = b.icmp_signed("==", k, integer(0))
+            b.call(function, [*a, source, b_row, c, args[C_ROW], count, depth, columns, first])
+            there = b.add(here, columns)
+            ready = b.or_(
+                b.icmp_signed("==", there, j_end), b.icmp_signed(">=", b.sub(there, done), integer(FINISHED_COLUMNS))
+            )
+            with b.if_then(b.and_(finish, ready)):
+                epilogue = b.inttoptr(args[EPILOGUE], KERNEL.as_pointer())
+                b.call(epilogue, [args[EPILOGUE_ARGS], i, b.add(i, count), done, there, self.context])
+            return [there, b.select(ready, there, done)]
+
+        repeat(b, [j, j], lambda here, _: b.icmp_signed("<", here, j_end), panel)
+
+    def a_block(self, i: Value, count: Value, k: Value, depth: Value) -> tuple[Value, Value, Value, Value]:
+        """Rows of A from i on, columns from k on, in place or packed: address, strides, distance of tiles."""
+        b, args, scalar = self.b, self.args, self.words.scalar
+        tile = integer(self.unit.rows)
+        place = element(b, args[A], b.add(b.mul(i, args[A_ROW]), b.mul(k, args[A_COL])), scalar)
+
+        def packed() -> list[Value]:
+            def one(n: Value) -> None:
+                source = element(b, place, b.mul(n, args[A_ROW]), scalar)
+                panel = element(b, self.a_scratch, b.mul(n, depth), scalar)
+                rows = smaller(b, tile, b.sub(count, n))
+                b.call(self.pack_a, [source, args[A_COL], args[A_ROW], depth, rows, tile, panel])
+
+            loop(b, integer(0), count, tile, one)
+            return [self.a_scratch, integer(1), tile, b.mul(tile, depth)]
+
+        def in_place() -> list[Value]:
+            return [place, args[A_ROW], args[A_COL], b.mul(tile, args[A_ROW])]
+
+        return tuple(choose(b, self.a_packed, packed, in_place))
+
+    def b_panel(
+        self, i: Value, j: Value, here: Value, k: Value, depth: Value, columns: Value, width: Value
+    ) -> list[Value]:
+        """Columns of B from ``here`` on, rows from k on, in place or packed: address and distance of rows."""
+        b, args, scalar = self.b, self.args, self.words.scalar
+        place = element(b, args[B], b.add(b.mul(k, args[B_ROW]), b.mul(here, args[B_COL])), scalar)
+
+        def packed() -> list[Value]:
+            distance = b.mul(b.mul(b.sub(here, j), depth), self.panel_distance)
+            panel = element(b, self.b_scratch, distance, scalar)
+            with b.if_then(b.icmp_signed("==", i, self.i0)):
+                b.call(self.pack_b, [place, args[B_ROW], args[B_COL], depth, columns, width, panel])
+            return [panel, width]
+
+        whole = b.icmp_signed("==", columns, width)
+        return choose(b, b.and_(whole, self.b_in_place), lambda: [place, args[B_ROW]], packed)
+
+    def vectors(self, columns: Value) -> Value:
+        """How many vectors wide the next panel is: 3, but 4 vectors are 2 + 2 rather than 3 + 1."""
+        b = self.b
+        left, most = ceil_div(b, columns, integer(self.words.width)), self.unit.vectors
+        uneven = b.icmp_signed("==", left, integer(most + 1))
+        return b.select(uneven, integer((most + 1) // 2), smaller(b, left, integer(most)))
