@@ -133,10 +133,10 @@ class Bound:
         self.context = np.zeros(8, np.int64)
         self.context[1] = -(-scratch.ctypes.data // 64) * 64
         self.context[2] = scratch_bytes(c.dtype)
-        address, code = product_kernel(c.dtype)
+        self.address, code = product_kernel(c.dtype)
         self.owned = scratch, code
         number, pointer = ctypes.c_int64, ctypes.c_void_p
-        self.kernel = ctypes.CFUNCTYPE(None, pointer, number, number, number, number, pointer)(address)
+        self.kernel = ctypes.CFUNCTYPE(None, pointer, number, number, number, number, pointer)(self.address)
         self.pointers = self.args.ctypes.data, self.context.ctypes.data
 
     def __call__(self, i0: int = 0, i1: int | None = None, j0: int = 0, j1: int | None = None) -> None:
