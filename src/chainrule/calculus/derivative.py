@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.calculus.trees import is_branch, leaves, map_leaves
 from chainrule.gates.constant import detach
 from chainrule.gates.shape import BroadcastTo
-from chainrule.graph.array import Array, new_leaf
+from chainrule.graph.array import Array, new_leaf, noted, raw
 from chainrule.graph.backward import flow
 from chainrule.graph.errors import GraphError, describe
 from chainrule.graph.mode import MODE, switched
@@ -31,7 +31,7 @@ def variable(x: Any) -> Array:
 
     Raises TypeError if ``x`` is not a floating-point number or array.
     """
-    value = x._value if isinstance(x, Array) else np.asarray(x)
+    value = np.asarray(raw(x))
     if value.dtype.kind != "f":
         raise TypeError(
             f"cannot differentiate with respect to {describe(x)}: only floating-point arguments have derivatives "
@@ -40,7 +40,7 @@ def variable(x: Any) -> Array:
     if isinstance(x, Array) and x.live and MODE.get().gradients:
         stand_in: Array = BroadcastTo.of(x.shape)(x)
         return stand_in
-    return new_leaf(Array, np.array(value), True)
+    return noted(new_leaf(Array, np.array(value), True), x)
 
 
 class Trace(NamedTuple):
@@ -127,13 +127,11 @@ def pull(trace: Trace, upstream: Any) -> list[Any]:
     """dL/dx for each variable, zeros for those that the output does not depend on."""
     gradients: dict[Array, Any] = {}
     if isinstance(trace.output, Array) and trace.output in trace.relevant:
-        dz = (
-            new_leaf(Array, np.asarray(upstream), False)
-            if trace.attached and not isinstance(upstream, Array)
-            else upstream
-        )
+        dz = upstream
+        if not isinstance(dz, Array) and (trace.attached or MODE.get().recorder is not None):
+            dz = noted(new_leaf(Array, np.asarray(dz), False), dz)
         targets = set(trace.variables)
-        with switched(gradients=trace.attached):
+        with switched(gradients=trace.attached, role="backward"):
             for node, dx in flow(trace.output, dz, trace.relevant.__contains__):
                 if node in targets:
                     gradients[node] = dx
@@ -147,14 +145,14 @@ def _result(trace: Trace, x: Array, dx: Any) -> Any:
     if isinstance(dx, Array):
         return dx
     dx = np.array(dx) if np.ndim(dx) else np.asarray(dx)
-    return new_leaf(Array, dx, False) if trace.lifted else dx
+    return noted(new_leaf(Array, dx, False), dx) if trace.lifted else dx
 
 
 def plain(trace: Trace, value: Any) -> Any:
     """An output in the dress of what was passed in: Arrays only where there is something to differentiate."""
     if not isinstance(value, Array) or trace.attached:
         return value
-    return detach(value) if trace.lifted else np.array(value._value)
+    return detach(value) if trace.lifted or MODE.get().recorder is not None else np.array(value._value)
 
 
 class _Call:
@@ -317,7 +315,8 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
         raise ValueError("jvp needs a tangent of each argument's shape")
     if not isinstance(trace.output, Array):
         return trace.output, np.zeros(np.shape(trace.output))
-    u = new_leaf(Array, np.zeros(trace.output.shape, trace.output.dtype), True)
+    zeros = np.zeros(trace.output.shape, trace.output.dtype)
+    u = noted(new_leaf(Array, zeros, True), zeros)
     with switched(gradients=True):
         pulled = pull(trace._replace(attached=True), u)
         paired: Any = 0.0

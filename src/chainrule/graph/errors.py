@@ -26,6 +26,10 @@ class NonFiniteError(ChainruleError, FloatingPointError):
     """A value or a gradient is NaN or infinite (raised inside ``cr.nonfinite()`` only)."""
 
 
+class CompileWarning(UserWarning):
+    """A compiled function is recorded again and again, because something in its calls keeps changing."""
+
+
 def describe(value: Any) -> str:
     """Shape and dtype in a few characters: ``(3, 4) float32``, or the number itself."""
     if isinstance(value, (bool, int, float)):

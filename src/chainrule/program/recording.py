@@ -24,6 +24,7 @@ from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number, number
 from chainrule.graph.site import Site, at, user_site
 from chainrule.graph.state import State
+from chainrule.program.call import Call, take_apart
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 LITERALS = (bool, int, float)
@@ -118,13 +119,13 @@ class Recorder:
         """What stands for ``x`` in an instruction."""
         if isinstance(x, Array):
             return self.value_of(x)
-        return x if isinstance(x, LITERALS) and not isinstance(x, np.generic) else self._captured(x, x)
+        return x if isinstance(x, LITERALS) and not isinstance(x, np.generic) else self.captured(x, x)
 
     def value_of(self, x: Array) -> Value:
         """The Value of an Array: recorded, stored, or captured from outside."""
         if isinstance(x, State):
             stored = self.stores.get(x)
-            return self._captured(x, x._value) if stored is None else stored
+            return self.captured(x, x._value) if stored is None else stored
         recorder, value = getattr(x, "_record", (None, None))
         if recorder is self:
             return cast(Value, value)
@@ -134,12 +135,13 @@ class Recorder:
                     f"{x.label()} is part of a circuit outside of the recorded function, which a compiled step cannot "
                     "keep up with: pass it as an argument, compute it inside, or .detach() it"
                 )
-            return self._captured(x, x._value)
+            return self.captured(x, x._value)
         raise GraphError(
             f"internal error: {x.label()}{at(x.site)} was made without a gate, so its value would be frozen"
         )
 
-    def _captured(self, owner: Any, value: Any) -> Value:
+    def captured(self, owner: Any, value: Any) -> Value:
+        """The Value that stands for what ``owner``, an Array or an ndarray from outside, holds at each run."""
         known = self.captures.get(id(owner))
         if known is None:
             name = owner.name if isinstance(owner, Array) else None
@@ -149,7 +151,7 @@ class Recorder:
 
     def _constant(self, value: Any) -> Array:
         leaf = new_leaf(Array, real(np.asarray(value)), False)
-        leaf._record = (self, self._captured(value if isinstance(value, np.ndarray) else leaf._value, leaf._value))
+        leaf._record = (self, self.captured(value if isinstance(value, np.ndarray) else leaf._value, leaf._value))
         return leaf
 
     def input(self, value: Any, name: str | None) -> Array:
@@ -168,7 +170,7 @@ class Recorder:
                 self.instructions.append(Instruction(Cast.of(leaf.dtype), (value,), made, MODE.get().role, leaf._site))
                 value = made
         else:
-            value = self._captured(leaf._value, leaf._value)
+            value = self.captured(leaf._value, leaf._value)
         leaf._record = (self, value)
 
     def as_number(self, state: State) -> Number:
@@ -273,39 +275,30 @@ def _recording(recorder: Recorder) -> Iterator[None]:
         recorder.undo()
 
 
-def is_input(x: Any) -> bool:
-    """Whether an argument is known at run time only: arrays and Python floats. All else is static."""
-    return isinstance(x, (np.ndarray, np.generic, Array)) or type(x) is float
+def recording(function: Callable[..., Any], call: Call) -> Recording:
+    """Run ``function`` once on the arguments of ``call`` and write down what it does.
 
-
-def recording(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
-    """Run ``function`` once on these arguments and write down what it does.
-
-    ndarrays, constant Arrays and Python floats in ``args`` and ``kwargs``, nested as they may be, become the inputs
-    of the Program in this order; whatever else there is stays what it is. Raises GraphError where a recorded value
+    The inputs of the call become the inputs of the Program, in the same order. Raises GraphError where a recorded value
     would be frozen, and whatever the function raises.
     """
     recorder = Recorder()
     inputs: list[Value] = []
+    outputs: list[Value] = []
 
-    def stand_in(x: Any) -> Any:
-        if not is_input(x):
-            return x
+    def stand_in(x: Any) -> Array:
         array = recorder.input(raw(x), None)
         inputs.append(recorder.value_of(array))
         return array
 
-    outputs: list[Value] = []
-
     def placed(x: Any) -> Any:
         if not isinstance(x, (Array, np.ndarray, np.generic)):
             return x
-        outputs.append(recorder.value_of(x) if isinstance(x, Array) else recorder._captured(x, x))
+        outputs.append(recorder.value_of(x) if isinstance(x, Array) else recorder.captured(x, x))
         return Result(len(outputs) - 1)
 
     with _recording(recorder):
-        fresh_args, fresh_kwargs = map_leaves(stand_in, (tuple(args), dict(kwargs)))
-        result = map_leaves(placed, function(*fresh_args, **fresh_kwargs))
+        args, kwargs = call.with_inputs(stand_in)
+        result = map_leaves(placed, function(*args, **kwargs))
     program = Program(
         tuple(inputs),
         tuple(recorder.captures.values()),
@@ -315,9 +308,9 @@ def recording(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         getattr(function, "__name__", type(function).__name__),
         recorder.labels,
     )
-    return Recording(program, result, dict(recorder.guards))
+    return Recording(program, result, recorder.guards)
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Program:
     """The Program of one run of ``function`` on these arguments (see ``recording``)."""
-    return recording(function, args, kwargs or {}).program
+    return recording(function, take_apart(args, kwargs or {})).program
