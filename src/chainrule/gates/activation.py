@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.primitive import Elementwise, primitive
+from chainrule.gates.primitive import Elementwise, dtypes_of, primitive
 from chainrule.gates.selection import side_by_side
 
 
@@ -29,6 +29,12 @@ class Relu(Elementwise):
     def dx(self, dz: Any, z: Any) -> Any:
         return dz * (z > 0).astype(dz.dtype)
 
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return dtypes_of(np.maximum, x, 0)[:1]
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.maximum(x, b.like(x, 0))
+
 
 @primitive
 class LeakyRelu(Elementwise):
@@ -47,6 +53,9 @@ class LeakyRelu(Elementwise):
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.where(x > 0, 1.0, self.slope).astype(dz.dtype)
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.mul(x, b.select(b.gt(x, b.like(x, 0)), b.like(x, 1), b.like(x, self.slope)))
 
 
 _relu = Relu()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.operands import in_one_precision
-from chainrule.gates.primitive import Elementwise, primitive
+from chainrule.gates.primitive import Elementwise, dtypes_of, primitive
 
 
 @primitive
@@ -15,6 +15,7 @@ class Add(Elementwise):
     """z = x + y: distributes its upstream gradient unchanged."""
 
     notation = "{0} + {1}"
+    ufunc = np.add
 
     def forward(self, x: Any, y: Any) -> Any:
         return x + y
@@ -25,12 +26,16 @@ class Add(Elementwise):
     def dy(self, dz: Any) -> Any:
         return dz
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.add(x, y)
+
 
 @primitive
 class Subtract(Elementwise):
     """z = x - y"""
 
     notation = "{0} - {1}"
+    ufunc = np.subtract
 
     def forward(self, x: Any, y: Any) -> Any:
         return x - y
@@ -41,12 +46,16 @@ class Subtract(Elementwise):
     def dy(self, dz: Any) -> Any:
         return -dz
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.sub(x, y)
+
 
 @primitive
 class Multiply(Elementwise):
     """z = x * y: swaps its inputs and scales them by the upstream gradient."""
 
     notation = "{0} * {1}"
+    ufunc = np.multiply
 
     def forward(self, x: Any, y: Any) -> Any:
         return x * y
@@ -57,12 +66,16 @@ class Multiply(Elementwise):
     def dy(self, dz: Any, x: Any) -> Any:
         return dz * x
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.mul(x, y)
+
 
 @primitive
 class Divide(Elementwise):
     """z = x / y"""
 
     notation = "{0} / {1}"
+    ufunc = np.divide
 
     def forward(self, x: Any, y: Any) -> Any:
         return x / y
@@ -73,12 +86,16 @@ class Divide(Elementwise):
     def dy(self, dz: Any, z: Any, y: Any) -> Any:
         return -dz * z / y
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.div(x, y)
+
 
 @primitive
 class Negative(Elementwise):
     """z = -x"""
 
     notation = "-{0}"
+    ufunc = np.negative
 
     def forward(self, x: Any) -> Any:
         return -x
@@ -86,12 +103,16 @@ class Negative(Elementwise):
     def dx(self, dz: Any) -> Any:
         return -dz
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.neg(x)
+
 
 @primitive
 class Remainder(Elementwise):
     """z = x - floor(x / y) * y, the sign of y (Python's %)"""
 
     notation = "{0} % {1}"
+    ufunc = np.remainder
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.remainder(x, y)
@@ -105,10 +126,15 @@ class Remainder(Elementwise):
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return -dz * np.floor_divide(x, y)
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.remainder(x, y)
+
 
 @primitive
 class Fmod(Elementwise):
     """z = x - trunc(x / y) * y, the sign of x (C's fmod)"""
+
+    ufunc = np.fmod
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmod(x, y)
@@ -122,12 +148,16 @@ class Fmod(Elementwise):
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return -dz * np.trunc(x / y)
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.fmod(x, y)
+
 
 @primitive
 class Absolute(Elementwise):
     """z = abs(x); the local gradient at 0 is 0"""
 
     notation = "|{0}|"
+    ufunc = np.absolute
 
     def forward(self, x: Any) -> Any:
         return np.absolute(x)
@@ -141,12 +171,16 @@ class Absolute(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.sign(x)
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.abs(x)
+
 
 @primitive
 class Reciprocal(Elementwise):
     """z = 1 / x"""
 
     notation = "1 / {0}"
+    ufunc = np.reciprocal
 
     def forward(self, x: Any) -> Any:
         return np.reciprocal(x)
@@ -154,12 +188,17 @@ class Reciprocal(Elementwise):
     def dx(self, dz: Any, z: Any) -> Any:
         return -dz * z * z
 
+    def lower(self, b: Any, x: Any) -> Any:
+        wide = x if x.dtype.kind == "f" else b.cast(x, np.float64)
+        return b.cast(b.div(b.like(wide, 1), wide), x.dtype)
+
 
 @primitive
 class Square(Elementwise):
     """z = x ** 2"""
 
     notation = "{0} ** 2"
+    ufunc = np.square
 
     def forward(self, x: Any) -> Any:
         return np.square(x)
@@ -167,10 +206,15 @@ class Square(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return 2.0 * dz * x
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.mul(x, x)
+
 
 @primitive
 class Sqrt(Elementwise):
     """z = sqrt(x)"""
+
+    ufunc = np.sqrt
 
     def forward(self, x: Any) -> Any:
         return np.sqrt(x)
@@ -178,16 +222,24 @@ class Sqrt(Elementwise):
     def dx(self, dz: Any, z: Any) -> Any:
         return 0.5 * dz / z
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.sqrt(x)
+
 
 @primitive
 class Cbrt(Elementwise):
     """z = x ** (1/3), for negative x too"""
+
+    ufunc = np.cbrt
 
     def forward(self, x: Any) -> Any:
         return np.cbrt(x)
 
     def dx(self, dz: Any, z: Any) -> Any:
         return dz / (3.0 * z * z)
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.cbrt(x)
 
 
 @primitive
@@ -198,6 +250,7 @@ class Power(Elementwise):
     """
 
     notation = "{0} ** {1}"
+    ufunc = np.power
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.power(x, y)
@@ -208,6 +261,9 @@ class Power(Elementwise):
 
     def dy(self, dz: Any, z: Any, x: Any) -> Any:
         return dz * z * np.log(np.where(x == 0, np.ones_like(x), x))
+
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.power(x, y)
 
 
 @primitive
@@ -228,10 +284,18 @@ class PowerOf(Elementwise):
             return dz * 0.0
         return self.exponent * dz * x ** (self.exponent - 1)
 
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return dtypes_of(np.power, x, self.exponent)[:1]
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.power_of(x, self.exponent)
+
 
 @primitive
 class Hypot(Elementwise):
     """z = sqrt(x ** 2 + y ** 2); the local gradients at (0, 0) are 0"""
+
+    ufunc = np.hypot
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.hypot(x, y)
@@ -241,6 +305,9 @@ class Hypot(Elementwise):
 
     def dy(self, dz: Any, z: Any, y: Any) -> Any:
         return dz * y / np.where(z == 0, np.ones_like(z), z)
+
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.hypot(x, y)
 
 
 add, subtract, multiply, divide = Add(), Subtract(), Multiply(), Divide()

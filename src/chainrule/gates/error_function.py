@@ -97,6 +97,12 @@ class Erf(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * (2.0 / math.sqrt(math.pi)) * np.exp(-x * x)
 
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return (np.result_type(x, 0.0),)
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.erf(x)
+
 
 @primitive
 class Erfc(Elementwise):
@@ -108,6 +114,12 @@ class Erfc(Elementwise):
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * (-2.0 / math.sqrt(math.pi)) * np.exp(-x * x)
+
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return (np.result_type(x, 0.0),)
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.erfc(x)
 
 
 _erf, _erfc = Erf(), Erfc()

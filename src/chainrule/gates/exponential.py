@@ -17,16 +17,23 @@ LN2, LN10 = math.log(2.0), math.log(10.0)
 class Exp(Elementwise):
     """z = e ** x"""
 
+    ufunc = np.exp
+
     def forward(self, x: Any) -> Any:
         return np.exp(x)
 
     def dx(self, dz: Any, z: Any) -> Any:
         return dz * z
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.exp(x)
+
 
 @primitive
 class Exp2(Elementwise):
     """z = 2 ** x"""
+
+    ufunc = np.exp2
 
     def forward(self, x: Any) -> Any:
         return np.exp2(x)
@@ -34,10 +41,15 @@ class Exp2(Elementwise):
     def dx(self, dz: Any, z: Any) -> Any:
         return LN2 * dz * z
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.exp2(x)
+
 
 @primitive
 class Expm1(Elementwise):
     """z = e ** x - 1, accurate near 0"""
+
+    ufunc = np.expm1
 
     def forward(self, x: Any) -> Any:
         return np.expm1(x)
@@ -45,10 +57,15 @@ class Expm1(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.exp(x)
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.expm1(x)
+
 
 @primitive
 class Log(Elementwise):
     """z = log(x), the natural logarithm"""
+
+    ufunc = np.log
 
     def forward(self, x: Any) -> Any:
         return np.log(x)
@@ -56,10 +73,15 @@ class Log(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz / x
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.log(x)
+
 
 @primitive
 class Log2(Elementwise):
     """z = log(x) / log(2)"""
+
+    ufunc = np.log2
 
     def forward(self, x: Any) -> Any:
         return np.log2(x)
@@ -67,10 +89,15 @@ class Log2(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz / (LN2 * x)
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.log2(x)
+
 
 @primitive
 class Log10(Elementwise):
     """z = log(x) / log(10)"""
+
+    ufunc = np.log10
 
     def forward(self, x: Any) -> Any:
         return np.log10(x)
@@ -78,16 +105,24 @@ class Log10(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz / (LN10 * x)
 
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.log10(x)
+
 
 @primitive
 class Log1p(Elementwise):
     """z = log(1 + x), accurate near 0"""
+
+    ufunc = np.log1p
 
     def forward(self, x: Any) -> Any:
         return np.log1p(x)
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz / (1.0 + x)
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.log1p(x)
 
 
 @primitive
@@ -110,10 +145,21 @@ class Share(Elementwise):
     def dy(self, dz: Any, z: Any) -> Any:
         return -self.rate * dz * (z * (1.0 - z))
 
+    def computes_in(self, x: Any, y: Any) -> tuple[Any, ...]:
+        return (np.result_type(x, y, 0.0),) * 2
+
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        same = b.and_(b.isinf(x), b.eq(x, y))
+        zero = b.like(x, 0.0)
+        x, y = b.select(same, zero, x), b.select(same, zero, y)
+        return b.sigmoid(b.mul(b.like(x, self.rate), b.sub(x, y)))
+
 
 @primitive
 class Logaddexp(Elementwise):
     """z = log(e ** x + e ** y), without overflow; each local gradient is the input's share"""
+
+    ufunc = np.logaddexp
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.logaddexp(x, y)
@@ -124,10 +170,15 @@ class Logaddexp(Elementwise):
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * share(y, x)
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.logaddexp(x, y)
+
 
 @primitive
 class Logaddexp2(Elementwise):
     """z = log2(2 ** x + 2 ** y), without overflow"""
+
+    ufunc = np.logaddexp2
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.logaddexp2(x, y)
@@ -137,6 +188,9 @@ class Logaddexp2(Elementwise):
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * share2(y, x)
+
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.logaddexp2(x, y)
 
 
 exp, exp2, expm1 = Exp(), Exp2(), Expm1()

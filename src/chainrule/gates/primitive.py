@@ -15,6 +15,10 @@ Constants in rules are Python numbers, which leave float32 alone; NumPy scalars 
 
 A gate may return ``(z, cached)`` from ``forward`` (see ``gates.composite``). A gate of any number of arguments writes
 ``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's position.
+
+An elementwise gate may be computed natively: ``lower(self, b, x, y)`` composes the operations of one step with the
+builder ``b`` (``chainrule.native.lanes``; here it is only called). The operands come in the dtypes that ``computes_in``
+tells: those to which NumPy casts before it computes. Where they are a ufunc's, the class names it.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+
+import numpy as np
 
 from chainrule.graph.apply import apply
 from chainrule.graph.array import Array, raw
@@ -78,6 +84,28 @@ class Elementwise(Primitive):
     """A gate that works element by element: operands broadcast, the Jacobian is diagonal."""
 
     elementwise = True
+    ufunc: ClassVar[Any] = None
+    """The NumPy ufunc by whose rules the operands are cast; None for the dtype that they have in common."""
+
+    def computes_in(self, *operands: Any) -> tuple[Any, ...]:
+        """The dtype to which each operand is cast before ``lower``; TypeError for what the gate is not defined on.
+
+        An operand is told by its dtype; a Python number, weak as NumPy has it, by itself or by another of its type.
+        """
+        if self.ufunc is None:
+            return (np.result_type(*operands),) * len(operands)
+        return dtypes_of(self.ufunc, *operands)
+
+
+def dtypes_of(ufunc: Any, *operands: Any) -> tuple[Any, ...]:
+    """The dtypes in which ``ufunc`` takes its operands, which are told by their dtypes or are Python numbers.
+
+    >>> dtypes_of(np.divide, np.dtype(np.float32), 2.0), dtypes_of(np.exp, np.dtype(np.int64))
+    ((dtype('float32'), dtype('float32')), (dtype('float64'),))
+    """
+    weak = {bool: np.dtype(bool), int: int, float: float}
+    told = tuple(weak.get(type(x), x) for x in operands)
+    return tuple(ufunc.resolve_dtypes((*told, None))[: len(operands)])
 
 
 P = TypeVar("P", bound=type[Primitive])

@@ -39,6 +39,7 @@ class Maximum(OneOfTwo):
     """z = max(x, y): dz/dx is 1 if x >= y, dz/dy is 1 if y >= x, else 0; at a tie both are 1"""
 
     notation = "max({0}, {1})"
+    ufunc = np.maximum
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.maximum(*side_by_side(x, y))
@@ -49,12 +50,16 @@ class Maximum(OneOfTwo):
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * (y >= x).astype(dz.dtype)
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.maximum(x, y)
+
 
 @primitive
 class Minimum(OneOfTwo):
     """z = min(x, y): mirrors the max gate, at a tie both local gradients are 1"""
 
     notation = "min({0}, {1})"
+    ufunc = np.minimum
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.minimum(*side_by_side(x, y))
@@ -65,10 +70,15 @@ class Minimum(OneOfTwo):
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * (y <= x).astype(dz.dtype)
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.minimum(x, y)
+
 
 @primitive
 class Fmax(OneOfTwo):
     """z = max(x, y), where a NaN loses against a number"""
+
+    ufunc = np.fmax
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmax(x, y)
@@ -79,10 +89,15 @@ class Fmax(OneOfTwo):
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * ((y >= x) | np.isnan(x))
 
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.fmax(x, y)
+
 
 @primitive
 class Fmin(OneOfTwo):
     """z = min(x, y), where a NaN loses against a number"""
+
+    ufunc = np.fmin
 
     def forward(self, x: Any, y: Any) -> Any:
         return np.fmin(x, y)
@@ -92,6 +107,9 @@ class Fmin(OneOfTwo):
 
     def dy(self, dz: Any, x: Any, y: Any) -> Any:
         return dz * ((y <= x) | np.isnan(x))
+
+    def lower(self, b: Any, x: Any, y: Any) -> Any:
+        return b.fmin(x, y)
 
 
 @primitive
@@ -116,6 +134,9 @@ class Clip(Elementwise):
     def dhigh(self, dz: Any, x: Any, low: Any, high: Any) -> Any:
         return dz * ((x > high) | (low > high))
 
+    def lower(self, b: Any, x: Any, low: Any, high: Any) -> Any:
+        return b.minimum(b.maximum(x, low), high)
+
 
 @primitive
 class Where(Elementwise):
@@ -132,6 +153,12 @@ class Where(Elementwise):
 
     def dy(self, dz: Any, condition: Any) -> Any:
         return np.where(condition, 0.0, dz)
+
+    def computes_in(self, condition: Any, x: Any, y: Any) -> tuple[Any, ...]:
+        return (np.dtype(bool), *(np.result_type(x, y),) * 2)
+
+    def lower(self, b: Any, condition: Any, x: Any, y: Any) -> Any:
+        return b.select(condition, x, y)
 
 
 maximum, minimum, fmax, fmin = Maximum(), Minimum(), Fmax(), Fmin()

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.primitive import Elementwise, primitive
+from chainrule.gates.primitive import Elementwise, dtypes_of, primitive
 
 
 @primitive
 class Sigmoid(Elementwise):
     """z = 1 / (1 + e ** -x), without overflow on either side"""
+
+    ufunc = np.exp
 
     def forward(self, x: Any) -> Any:
         small = np.exp(-np.abs(x))  # never overflows
@@ -24,6 +26,9 @@ class Sigmoid(Elementwise):
 
     def dx(self, dz: Any, z: Any) -> Any:
         return dz * (z * (1.0 - z))
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.sigmoid(x)
 
 
 @primitive
@@ -36,6 +41,12 @@ class Softplus(Elementwise):
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * sigmoid(x)
 
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return dtypes_of(np.logaddexp, x, 0.0)[:1]
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.softplus(x)
+
 
 @primitive
 class LogSigmoid(Elementwise):
@@ -46,6 +57,12 @@ class LogSigmoid(Elementwise):
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * sigmoid(-x)
+
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return dtypes_of(np.logaddexp, x, 0.0)[:1]
+
+    def lower(self, b: Any, x: Any) -> Any:
+        return b.neg(b.softplus(b.neg(x)))
 
 
 @primitive
