@@ -8,22 +8,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.primitive import Elementwise, primitive
+import numpy as np
+
+from chainrule.gates.primitive import Elementwise, Primitive, primitive
+from chainrule.gates.template import put_back
+
+BY_ELEMENT = frozenset({np.isposinf, np.isneginf, np.isclose, np.round, np.around, np.ones_like, np.zeros_like})
+"""Functions that work element by element without being ufuncs."""
 
 
 @primitive
-class PiecewiseConstant(Elementwise):
-    """z = function(x, ...), any NumPy function of arrays whose derivative is zero or does not exist"""
+class PiecewiseConstant(Primitive):
+    """z = function(x, ...), any NumPy function of arrays whose derivative is zero or does not exist
+
+    The operands are the positional arguments, and ``kwargs`` are the others; or ``args`` and ``kwargs`` are templates
+    (see ``gates.template``), and the operands are the arrays that belong there. Of several results z is the one
+    numbered ``result``.
+    """
 
     function: Callable[..., Any]
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    args: Any = None
+    result: int | None = None
     differentiable = False
 
     @property
     def title(self) -> str:  # type: ignore[override]
         return str(self.function.__name__)
 
+    @property
+    def elementwise(self) -> bool:  # type: ignore[override]
+        if isinstance(self.function, np.ufunc):
+            return self.function.signature is None
+        return self.function in BY_ELEMENT and self.args is None and "shape" not in dict(self.kwargs)
+
     def forward(self, *xs: Any) -> Any:
-        return self.function(*xs)
+        if self.args is None:
+            z = self.function(*xs, **dict(self.kwargs))
+        else:
+            arrays = iter(xs)
+            args = put_back(self.args, arrays)
+            z = self.function(*args, **put_back(dict(self.kwargs), arrays))
+        return z if self.result is None else z[self.result]
 
 
 @primitive
@@ -33,6 +59,9 @@ class Detach(Elementwise):
     differentiable = False
 
     def forward(self, x: Any) -> Any:
+        return x
+
+    def lower(self, b: Any, x: Any) -> Any:
         return x
 
 

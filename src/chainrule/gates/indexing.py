@@ -1,108 +1,198 @@
-"""Reading and writing by index. What was read from one place gets its gradient back there; repeated reads add."""
+"""Reading and writing by index. What was read from one place gets its gradient back there; repeated reads add.
+
+An index has two parts. Its arrays are inputs of the gate, like the array that is read. The rest is known beforehand: a
+template, a tuple of integers, None, Ellipsis, ``(start, stop, step)`` for a slice, and ``np.ndarray`` where one of the
+arrays belongs. ``x[rows, 1:3]`` is ``GetItem((np.ndarray, (1, 3, None)))(x, rows)``.
+"""
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
 
+from chainrule.gates.constant import PiecewiseConstant
+from chainrule.gates.operands import operand
 from chainrule.gates.primitive import Primitive, primitive
-from chainrule.graph.array import Array, raw, shape_of
+from chainrule.gates.selection import where
+from chainrule.gates.shape import Cast
+from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of
+from chainrule.graph.errors import GraphError
+from chainrule.graph.mode import MODE
 from chainrule.graph.sums import unbroadcast
 
-_BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
+Template = tuple[Any, ...]
 
 
-def plain_index(index: Any) -> Any:
-    """An index with Arrays replaced by their values; live ones raise, since an index has no gradient.
+def taken_apart(index: Any) -> tuple[Template, list[Any]]:
+    """An index as a template and the arrays that belong in it. Live ones raise, since an index has no gradient."""
+    template: list[Any] = []
+    arrays: list[Any] = []
+    for part in index if isinstance(index, tuple) else (index,):
+        kind = type(part)
+        if kind is int or part is None or part is Ellipsis:
+            template.append(part)
+        elif kind is slice:
+            template.append((_bound(part.start), _bound(part.stop), _bound(part.step)))
+        elif isinstance(part, (np.ndarray, Array, list, tuple, bool, np.bool_)):
+            template.append(np.ndarray)
+            arrays.append(_kept(part))
+        else:
+            template.append(_integer(part))
+    return tuple(template), arrays
 
-    Index arrays are copied: the backward pass reads them again, and by then they may hold the next batch.
+
+def _bound(end: Any) -> int | None:
+    return end if end is None else operator.index(end)
+
+
+def _integer(part: Any) -> int:
+    try:
+        return operator.index(part)
+    except TypeError:
+        raise IndexError(
+            f"an index is made of integers, slices, None, ... and arrays of integers or booleans, not of {part!r}"
+        ) from None
+
+
+def _kept(index: Any) -> Any:
+    """An array of an index as the gate keeps it: a copy, since by the backward pass it may hold the next batch.
+
+    While a function is recorded its arrays stay what they are: what is recorded is where values come from.
     """
-    if isinstance(index, tuple):
-        return tuple(plain_index(i) for i in index)
+    recorded = MODE.get().recorder is not None
     if isinstance(index, Array):
         if index.live:
             raise TypeError(f"{index.label()} is {index.dtype}: an index must be integer or boolean")
-        return np.array(raw(index))
-    if isinstance(index, list):
-        return np.array(index) if len(index) else np.zeros(0, np.intp)
-    return index.copy() if isinstance(index, np.ndarray) else index
+        return index if recorded or index.gate is not None else new_leaf(Array, np.array(index._value), False)
+    if isinstance(index, np.ndarray):
+        return index if recorded else index.copy()
+    return np.array(index) if not isinstance(index, (list, tuple)) or len(index) else np.zeros(0, np.intp)
 
 
-def is_basic(index: Any) -> bool:
-    """Whether each element is read at most once for certain: slices, integers, None and Ellipsis."""
-    return all(
-        isinstance(i, _BASIC) and not isinstance(i, bool) for i in (index if isinstance(index, tuple) else (index,))
-    )
+def refuse_masks(arrays: list[Any], how: str) -> None:
+    """How many elements a mask selects depends on its values, and shapes in a recording are fixed."""
+    if MODE.get().recorder is not None and any(x.dtype == bool for x in arrays):
+        raise GraphError(
+            f"{how} by a boolean mask gives a shape that depends on the values, which cannot be recorded: use "
+            "np.where(mask, x, other) or multiply by the mask; for a mask that never changes use np.nonzero(mask)"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Indexed(Primitive):
+    """What gates with an index have in common."""
+
+    index: Template
+
+    @property
+    def basic(self) -> bool:
+        """Whether each element is met at most once for certain: there are no arrays in the index."""
+        return np.ndarray not in self.index
+
+    @cached_property
+    def parts(self) -> Template:
+        """The template with slices as slices."""
+        return tuple(slice(*part) if type(part) is tuple else part for part in self.index)
+
+    def written(self, first: int) -> str:
+        """The index as one writes it, with ``{1}`` in place of the first array if that is operand number ``first``."""
+        operands = count(first)
+        return ", ".join(_part_text(part, operands) for part in self.index) or "()"
+
+    def place(self, indices: Any) -> Template:
+        """The index as NumPy takes it."""
+        if len(indices) == len(self.index):
+            return tuple(indices)
+        arrays = iter(indices)
+        return tuple(next(arrays) if part is np.ndarray else part for part in self.parts)
+
+
+def _part_text(part: Any, operands: Iterator[int]) -> str:
+    if part is np.ndarray:
+        return f"{{{next(operands)}}}"
+    if part is Ellipsis:
+        return "..."
+    if type(part) is tuple:
+        start, stop, step = ("" if end is None else str(end) for end in part)
+        return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+    return str(part)
 
 
 @primitive
-class GetItem(Primitive):
+class GetItem(Indexed):
     """z = x[index], for every index that NumPy reads"""
 
-    index: Any
+    @property
+    def notation(self) -> str:  # type: ignore[override]
+        return f"{{0}}[{self.written(1)}]"
 
-    notation = "{0}[...]"
+    def forward(self, x: Any, *indices: Any) -> Any:
+        return x[self.place(indices)]
 
-    def forward(self, x: Any) -> Any:
-        return x[self.index]
+    def choice(self, x: Any, *indices: Any) -> Any:
+        return np.arange(np.size(x)).reshape(shape_of(x))[self.place(indices)]
 
-    def choice(self, x: Any) -> Any:
-        return np.arange(np.size(x)).reshape(shape_of(x))[self.index]
-
-    def dx(self, dz: Any, x: Any) -> Any:
-        return ScatterAdd(self.index, x.shape)(dz)
+    def dx(self, dz: Any, x: Any, indices: Any) -> Any:
+        return ScatterAdd.of(self.index, x.shape)(dz, *indices)
 
 
 @primitive
-class ScatterAdd(Primitive):
-    """z = zeros of ``shape`` with x added at ``index``: where an index occurs twice, both add"""
+class ScatterAdd(Indexed):
+    """z = zeros of ``shape`` with x added at the index: where a place occurs twice, both add"""
 
-    index: Any
     shape: tuple[int, ...]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any, *indices: Any) -> Any:
         z = np.zeros(self.shape, x.dtype)
-        if is_basic(self.index):
-            z[self.index] = x
+        if self.basic:
+            z[self.parts] = x
         else:
-            np.add.at(z, self.index, x)
+            np.add.at(z, self.place(indices), x)
         return z
 
-    def dx(self, dz: Any) -> Any:
-        return dz[self.index]
+    def dx(self, dz: Any, indices: Any) -> Any:
+        return GetItem.of(self.index)(dz, *indices)
 
 
 @primitive
-class SetItem(Primitive):
-    """z = x with the elements at ``index`` replaced by v"""
+class SetItem(Indexed):
+    """z = x with the elements at the index replaced by v"""
 
-    index: Any
-
-    def forward(self, x: Any, v: Any) -> Any:
+    def forward(self, x: Any, v: Any, *indices: Any) -> Any:
         z = np.array(x)
-        z[self.index] = v
+        z[self.place(indices)] = v
         return z
 
-    def dx(self, dz: Any) -> Any:
-        return SetItem(self.index)(dz, 0.0)
+    def dx(self, dz: Any, indices: Any) -> Any:
+        return SetItem.of(self.index)(dz, 0.0, *indices)
 
-    def dv(self, dz: Any, v: Any) -> Any:
-        # Where an index occurs twice the last write wins; only that one has a gradient.
+    def dv(self, dz: Any, v: Any, indices: Any) -> Any:
+        # Where a place occurs twice the last write wins; only that one has a gradient.
         shape = shape_of(v)
-        read = dz[self.index]
-        if not is_basic(self.index):
-            read = read * last_writes(self.index, shape_of(dz))
+        read = GetItem.of(self.index)(dz, *indices)
+        if not self.basic:
+            read = read * self.last_writes(shape_of(dz))(*indices)
         dropped = len(shape) - len(read.shape)  # leading axes of length 1 that the assignment dropped
         if dropped > 0:
             read = np.reshape(read, (1,) * dropped + read.shape)
         return unbroadcast(read, shape)
 
+    def last_writes(self, shape: tuple[int, ...]) -> Any:
+        return PiecewiseConstant.of(last_writes, (("index", self.index), ("shape", shape)))
 
-def last_writes(index: Any, shape: tuple[int, ...]) -> Any:
-    """1 where a write through ``index`` stays, 0 where a later write to the same place replaces it."""
-    places = np.arange(int(np.prod(shape))).reshape(shape)[index]
-    winner = np.zeros(int(np.prod(shape)), dtype=np.intp)
+
+def last_writes(*indices: Any, index: Template, shape: tuple[int, ...]) -> Any:
+    """1 where a write into an array of ``shape`` stays, 0 where a later write to the same place replaces it."""
+    size = math.prod(shape)
+    places = GetItem.of(index).forward(np.arange(size).reshape(shape), *indices)
+    winner = np.zeros(size, dtype=np.intp)
     order = np.arange(places.size).reshape(places.shape)
     winner[places] = order
     return (winner[places] == order).astype(np.int8)
@@ -110,7 +200,10 @@ def last_writes(index: Any, shape: tuple[int, ...]) -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]`` as a gate."""
-    return GetItem(plain_index(index))(x)
+    template, arrays = taken_apart(index)
+    if arrays:
+        refuse_masks(arrays, "reading")
+    return GetItem.of(template)(x, *arrays)
 
 
 def scatter_add(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -120,9 +213,25 @@ def scatter_add(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     >>> cr.scatter_add(np.array([1.0, 2.0, 3.0]), np.array([0, 2, 2]), (4,))
     array([1., 0., 5., 0.])
     """
-    return ScatterAdd(plain_index(index), tuple(shape))(x)
+    template, arrays = taken_apart(index)
+    refuse_masks(arrays, "adding")
+    return ScatterAdd.of(template, tuple(shape))(x, *arrays)
 
 
 def setitem(x: Any, index: Any, v: Any) -> Any:
     """``x`` with ``v`` written at ``index``, as a new value."""
-    return SetItem(plain_index(index))(x, v)
+    template, arrays = taken_apart(index)
+    if arrays and MODE.get().recorder is not None:
+        if template == (np.ndarray,) and arrays[0].dtype == bool and ndim_of(v) == 0:
+            return _masked(x, arrays[0], v)
+        refuse_masks(arrays, "writing an array")
+    return SetItem.of(template)(x, v, *arrays)
+
+
+def _masked(x: Any, mask: Any, v: Any) -> Any:
+    """``x[mask] = v`` for a single number, by a choice between x and v: whatever the mask selects, shapes are fixed."""
+    shape = shape_of(mask)
+    if x.shape[: len(shape)] != shape:
+        raise IndexError(f"a mask of shape {shape} does not fit an array of shape {x.shape}")
+    v = v if x.dtype.kind == "f" and isinstance(v, (int, float)) else Cast.of(x.dtype)(operand(v))
+    return where(np.reshape(mask, shape + (1,) * (x.ndim - len(shape))), v, x)

@@ -14,7 +14,16 @@ are plain NumPy without in-place writes or branches on values, so the same rule 
 Constants in rules are Python numbers, which leave float32 alone; NumPy scalars would not.
 
 A gate may return ``(z, cached)`` from ``forward`` (see ``gates.composite``). A gate of any number of arguments writes
-``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's position.
+``forward(self, *xs)`` and one rule ``dxs(self, dz, i, xs)``, i the argument's position among them; other arguments may
+stand before them, as in ``forward(self, x, *indices)``.
+
+A gate that is a composition of others says so by a method ``dissolved(self, *operands)``: the same value, composed of
+public functions on Arrays. While a function is recorded, that composition is written down in place of the gate, so that
+a Program holds few kinds of gates, all of them low-level. The node keeps the gate itself, and with it the gate's own
+rules: their closed forms are cheaper and more stable than what the chain rule makes of the composition (the largest
+element that a softmax is lowered by would come back as terms that cancel). The rules run on Arrays then and are written
+down like everything else. What a rule computes again (``recall``) has the same expressions as ``dissolved``, so that it
+is found to be equal, and merged.
 
 An elementwise gate may be computed natively: ``lower(self, b, x, y)`` composes the operations of one step with the
 builder ``b`` (``chainrule.native.lanes``; here it is only called). The operands come in the dtypes that ``computes_in``
@@ -47,6 +56,8 @@ class Primitive:
     builtin: ClassVar[bool] = True
     notation: ClassVar[str] = ""
     """How the application is written, ``{0} * {1}``; empty for ``title(arguments)``."""
+    source: ClassVar[str] = ""
+    """How it is written as NumPy that runs, where that reads better than ``forward`` itself, with the same bits."""
 
     title: ClassVar[str]
     arguments: ClassVar[tuple[str, ...]]
@@ -68,15 +79,17 @@ class Primitive:
         raise NotImplementedError  # replaced by @primitive
 
     def argument(self, index: int) -> str:
-        return f"{self.arguments[0]}{index}" if self.variadic else self.arguments[index]
+        first = len(self.arguments) - 1
+        return f"{self.arguments[-1]}{index - first}" if self.variadic and index >= first else self.arguments[index]
 
     def elementwise_for(self, node: Array) -> bool:
         return self.elementwise
 
     def rules(self, node: Array, recorded: bool) -> Sequence[Callable[..., Any]]:
         rules = self._on_arrays if recorded else self._on_ndarrays
-        if self.variadic:
-            return [partial(rules[0], i=i) for i in range(len(node.inputs))]
+        if self.variadic and self.arguments[-1] in self.needs:
+            first = len(rules) - 1
+            return [*rules[:first], *(partial(rules[-1], i=i) for i in range(len(node.inputs) - first))]
         return rules
 
 
@@ -149,6 +162,7 @@ def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[...
     """
     if rule is None:
         return lambda *_, **__: None
+    last = len(cls.arguments) - 1
 
     def source(parameter: str) -> str:
         if parameter in ("dz", "i"):
@@ -157,13 +171,13 @@ def _adapter(cls: Any, name: str, rule: Any, *, on_arrays: bool) -> Callable[...
             return "node" if on_arrays else "node._value"
         if parameter == "cached":
             return "gate.recall(*inputs)" if on_arrays else "node._cache"
-        if cls.variadic:
-            return "inputs" if on_arrays else "[raw(x) for x in inputs]"
         position = cls.arguments.index(parameter)
+        if cls.variadic and position == last:
+            return f"inputs[{last}:]" if on_arrays else f"[raw(x) for x in inputs[{last}:]]"
         operand = f"inputs[{position}]"
         return operand if on_arrays else f"({operand}._value if isinstance({operand}, Array) else {operand})"
 
     read = ", ".join(source(parameter) for parameter in cls.needs[name])
-    variadic = ", i" if cls.variadic else ""
+    shared = ", i" if cls.variadic and name == cls.arguments[last] else ""
     namespace = {"rule": rule, "raw": raw, "Array": Array}
-    return eval(f"lambda gate, node, dz, inputs{variadic}: rule(gate, {read})", namespace)  # type: ignore[no-any-return]  # noqa: S307
+    return eval(f"lambda gate, node, dz, inputs{shared}: rule(gate, {read})", namespace)  # type: ignore[no-any-return]  # noqa: S307

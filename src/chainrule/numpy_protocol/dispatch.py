@@ -7,16 +7,20 @@ made from these dictionaries, and so are the methods of Array.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.primitive import Primitive
+from chainrule.gates.template import put_back, taken_out
 from chainrule.graph.apply import apply, constant_result
-from chainrule.graph.array import Array, raw
-from chainrule.graph.mode import MODE
+from chainrule.graph.array import Array, noted, raw
+from chainrule.graph.errors import GraphError
+from chainrule.graph.mode import MODE, switched
 from chainrule.graph.state import State
 
 DIFFERENTIABLE: dict[Any, Callable[..., Any]] = {}
@@ -59,10 +63,28 @@ def differentiable(*functions: Any) -> Callable[[F], F]:
 
 
 def constant(*functions: Any) -> None:
-    """Compute NumPy's ``functions`` on the values and return constants."""
+    """NumPy's ``functions`` give one constant array, of a shape that depends on shapes alone: each is a gate."""
     for function in functions:
-        handler = PiecewiseConstant.of(function) if isinstance(function, np.ufunc) else on_values(function)
+        handler = PiecewiseConstant.of(function) if isinstance(function, np.ufunc) else one_constant(function)
         CONSTANT[function] = HANDLERS[function] = handler
+
+
+def constants(*functions: Any) -> None:
+    """NumPy's ``functions`` give several constant arrays, of shapes that depend on shapes alone."""
+    for function in functions:
+        CONSTANT[function] = HANDLERS[function] = several_constants(function)
+
+
+def varying(instead: str, *functions: Any) -> None:
+    """What NumPy's ``functions`` give has a shape, or is a Python value, that depends on values: not to be recorded."""
+    for function in functions:
+        CONSTANT[function] = HANDLERS[function] = unfixed(function, instead)
+
+
+def by_shape(*functions: Any) -> None:
+    """NumPy's ``functions`` look at shapes and dtypes alone, or print and save: nothing in them is a gate."""
+    for function in functions:
+        CONSTANT[function] = HANDLERS[function] = on_values(function)
 
 
 def refuse(instead: str, *functions: Any) -> None:
@@ -94,27 +116,94 @@ def _refusal(function: Any, instead: str) -> Callable[..., Any]:
     return handler
 
 
-def on_values(function: Any) -> Callable[..., Any]:
-    """A handler that computes ``function`` on the values, as a constant."""
-    gate = PiecewiseConstant.of(function)
+def one_constant(function: Any) -> Callable[..., Any]:
+    """A handler that applies ``function`` as a gate whose result carries no gradient."""
 
     def handler(*args: Any, **kwargs: Any) -> Any:
-        arrays: list[Array] = []
-        return _as_constants(function(*_values(args, arrays), **_values(kwargs, arrays)), gate, arrays)
+        gate, operands = _constant_gate(function, args, kwargs)
+        return apply(gate, operands)
 
     return handler
 
 
-def _values(tree: Any, found: list[Array]) -> Any:
-    """Nested arguments with every Array replaced by its value; the Arrays are collected."""
-    if isinstance(tree, Array):
-        found.append(tree)
-        return tree._value
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_values(x, found) for x in tree)
-    if isinstance(tree, dict):
-        return {key: _values(x, found) for key, x in tree.items()}
-    return tree
+def several_constants(function: Any) -> Callable[..., Any]:
+    """The same for a function of several results. Recorded, each is a gate of its own."""
+    at_once = on_values(function)
+
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        with switched(recorder=None):
+            results = at_once(*args, **kwargs)
+        if not recorded():
+            return results
+        gate, operands = _constant_gate(function, args, kwargs)
+        parts = (PiecewiseConstant.of(function, gate.kwargs, gate.args, i) for i in range(len(results)))
+        return type(results)([apply(part, operands) for part in parts])
+
+    return handler
+
+
+def _constant_gate(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[PiecewiseConstant, Any]:
+    """``function(*args, **kwargs)`` as a gate and what it is applied to: the arrays, wherever they are.
+
+    ``argsort(x, 1)`` and ``argsort(x, axis=1)`` are the same gate: what is not an array has its name.
+    """
+    operands: list[Any] = []
+    leading = next((i for i, x in enumerate(args) if not isinstance(x, (Array, np.ndarray))), len(args))
+    names = _names(function)
+    if leading and len(args) <= len(names):
+        kwargs = {**dict(zip(names[leading:], args[leading:], strict=False)), **kwargs}
+        args = args[:leading]
+    args = taken_out(args, operands)
+    beside = len(operands)
+    given = tuple((name, taken_out(x, operands)) for name, x in kwargs.items())
+    plain = len(operands) == beside and all(x is np.ndarray for x in args)
+    return PiecewiseConstant.of(function, given, None if plain else args), tuple(operands)
+
+
+@cache
+def _names(function: Any) -> tuple[str, ...]:
+    """What the positional arguments of a function are called, where they may be given by name."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some are written in C, and do not say
+        return ()
+    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+
+
+def recorded() -> bool:
+    """Whether a function is being recorded."""
+    return MODE.get().recorder is not None
+
+
+def not_recorded(what: str, instead: str) -> None:
+    """Raise GraphError for what cannot be recorded, if a function is being recorded."""
+    if recorded():
+        raise GraphError(f"{what} cannot be recorded: {instead}")
+
+
+def unfixed(function: Any, instead: str) -> Callable[..., Any]:
+    """A handler that computes ``function`` on the values, and refuses to be recorded."""
+    at_once = on_values(function)
+
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        not_recorded(full_name(function), f"what it gives depends on values in a way that is not fixed; {instead}")
+        return at_once(*args, **kwargs)
+
+    return handler
+
+
+def on_values(function: Any) -> Callable[..., Any]:
+    """A handler that computes ``function`` on the values, as constants."""
+    gate = PiecewiseConstant.of(function)
+
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        arrays: list[Any] = []
+        template = taken_out((args, kwargs), arrays)
+        values = iter([raw(x) for x in arrays])
+        args, kwargs = put_back(template, values)
+        return _as_constants(function(*args, **kwargs), gate, [x for x in arrays if isinstance(x, Array)])
+
+    return handler
 
 
 def _as_constants(result: Any, gate: Any, arrays: list[Array]) -> Any:
@@ -122,7 +211,7 @@ def _as_constants(result: Any, gate: Any, arrays: list[Array]) -> Any:
         made = [_as_constants(x, gate, arrays) for x in result]
         return type(result)(*made) if hasattr(result, "_fields") else type(result)(made)
     if isinstance(result, (np.ndarray, np.generic)) and result.dtype.kind in "fiub":
-        return constant_result(gate, arrays, result)
+        return noted(constant_result(gate, arrays, result), result)
     return result
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from chainrule.gates.indexing import getitem, plain_index, scatter_add, setitem
+from chainrule.gates.constant import PiecewiseConstant
+from chainrule.gates.indexing import getitem, scatter_add, setitem
+from chainrule.gates.operands import operand
 from chainrule.gates.selection import clip as clip_gate
 from chainrule.gates.selection import where as where_gate
-from chainrule.graph.array import Array, ndim_of, new_leaf, raw, shape_of
+from chainrule.graph.array import Array, ndim_of, shape_of
 from chainrule.numpy_protocol.dispatch import (
     CONSTANT,
     HANDLERS,
+    by_shape,
     constant,
+    constants,
     differentiable,
     full_name,
-    on_values,
+    not_recorded,
     refuse,
+    several_constants,
+    unfixed,
+    varying,
 )
 from chainrule.numpy_protocol.shapes import along, one_axis
 
@@ -47,7 +55,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = one_axis(axis, ndim_of(a))
-    indices = np.asarray(raw(indices))
+    indices = operand(indices)
     if mode == "wrap":
         indices = indices % shape_of(a)[axis]
     elif mode == "clip":
@@ -60,11 +68,11 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = one_axis(axis, ndim_of(arr))
-    indices = plain_index(indices)
+    indices = operand(indices)
     if ndim_of(indices) != ndim_of(arr):
         raise ValueError(f"take_along_axis needs indices with {ndim_of(arr)} axes, like the array")
     places: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape_of(arr))])  # each other axis at its own place
-    places[axis] = np.asarray(indices)
+    places[axis] = indices
     return getitem(arr, tuple(places))
 
 
@@ -74,14 +82,14 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *,
         a, axis = np.ravel(a), -1
     if ndim_of(a) == 0:
         raise np.exceptions.AxisError(axis, 0)
-    return take_along_axis(a, np.argsort(raw(a), axis, kind="stable"), axis)
+    return take_along_axis(a, np.argsort(a, axis, kind="stable"), axis)
 
 
 @differentiable(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None) -> Any:
     if axis is None:
         a, axis = np.ravel(a), -1
-    return take_along_axis(a, np.argpartition(raw(a), kth, axis, kind), axis)
+    return take_along_axis(a, np.argpartition(a, kth, axis, kind), axis)
 
 
 @differentiable(np.diag)
@@ -143,17 +151,24 @@ def _matrix_shape(m: Any) -> tuple[int, int]:
 
 @differentiable(np.choose)
 def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
-    which = plain_index(a)
-    options = [np.asarray(c) if not hasattr(c, "dtype") else c for c in choices]
+    which = operand(a)
+    options = [operand(c) for c in choices]
     if mode == "wrap":
         which = which % len(options)
     elif mode == "clip":
         which = np.clip(which, 0, len(options) - 1)
-    if np.any((which < 0) | (which >= len(options))):
-        raise ValueError(f"choose picks from {len(options)} choices; an index lies outside")
+    else:
+        which = PiecewiseConstant.of(checked_choice, (("options", len(options)),))(which)
     shape = np.broadcast_shapes(shape_of(which), *(shape_of(c) for c in options))
     stacked = np.stack([np.broadcast_to(c, shape) for c in options])
     return take_along_axis(stacked, np.broadcast_to(which, shape)[None], 0)[0]
+
+
+def checked_choice(which: Any, options: int) -> Any:
+    """``which``, if all of it are numbers of options."""
+    if np.any((which < 0) | (which >= options)):
+        raise ValueError(f"choose picks from {options} choices; an index lies outside")
+    return which
 
 
 @differentiable(np.select)
@@ -168,10 +183,10 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 @differentiable(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
-    conditions = [np.asarray(raw(c)) for c in condlist]
+    conditions = [operand(c) for c in condlist]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
-        conditions.append(~np.any(conditions, axis=0))
+        conditions.append(~reduce(np.logical_or, conditions))
     if len(functions) != len(conditions):
         raise ValueError(f"piecewise got {len(conditions)} conditions and {len(functions)} functions")
     result: Any = np.zeros(shape_of(x), x.dtype)
@@ -183,12 +198,12 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 
 @differentiable(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
-    return take(a, np.flatnonzero(np.asarray(raw(condition))), axis)
+    return take(a, np.flatnonzero(operand(condition)), axis)
 
 
 @differentiable(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    return getitem(np.ravel(arr), np.flatnonzero(np.asarray(raw(condition))))
+    return getitem(np.ravel(arr), np.flatnonzero(operand(condition)))
 
 
 @differentiable(np.nan_to_num)
@@ -197,8 +212,8 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
         return np.copy(x)
     largest = float(np.finfo(x.dtype).max)
     x = where_gate(np.isnan(x), nan, x)
-    x = where_gate(np.isposinf(x), largest if posinf is None else posinf, x)
-    return where_gate(np.isneginf(x), -largest if neginf is None else neginf, x)
+    x = where_gate(x == math.inf, largest if posinf is None else posinf, x)
+    return where_gate(x == -math.inf, -largest if neginf is None else neginf, x)
 
 
 @differentiable(np.interp)
@@ -210,7 +225,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     n = shape_of(xp)[0]
     if n < 2:
         raise ValueError("interp needs at least two points")
-    i = np.clip(np.searchsorted(np.asarray(raw(xp)), np.asarray(raw(x)), side="right") - 1, 0, n - 2)
+    i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, n - 2)
     x0, x1, f0, f1 = (getitem(a, j) for a in (xp, fp) for j in (i, i + 1))
     share = (x - x0) / (x1 - x0)
     inside = f0 + share * (f1 - f0)
@@ -222,36 +237,44 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 @differentiable(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """Counts, a constant; with weights their sums by bin, in double precision."""
-    places = np.asarray(plain_index(x))
+    places = operand(x)
+    not_recorded("np.bincount", "its length depends on the values; use cr.scatter_add(weights, places, (length,))")
+    counts = PiecewiseConstant.of(np.bincount, (("minlength", minlength),))(places)
     if weights is None:
-        return new_leaf(Array, np.bincount(places, minlength=minlength), False)
-    if shape_of(weights) != places.shape:
+        return counts
+    if shape_of(weights) != shape_of(places):
         raise ValueError(f"bincount needs a weight for each of {places.shape} elements, not {shape_of(weights)}")
-    length = len(np.bincount(places, minlength=minlength))
-    return scatter_add(np.astype(weights, np.float64), places, (length,))
+    return scatter_add(np.astype(weights, np.float64), places, shape_of(counts))
 
 
-def _unweighted(function: Any) -> Any:
+def _unweighted(function: Any, count: Any) -> Any:
     """Histograms count, so they are constants; sums of weights would not be."""
-    count = on_values(function)
 
     def handler(*args: Any, weights: Any = None, **kwargs: Any) -> Any:
+        if isinstance(args[1] if len(args) > 1 else kwargs.get("bins"), str):
+            not_recorded(full_name(function), "how many bins this is depends on the values; say how many")
         if isinstance(weights, Array) and weights.live:
             raise TypeError(f"weights of {full_name(function)} get no gradient here: use np.bincount on bin numbers")
-        return count(*args, weights=raw(weights), **kwargs)
+        return count(*args, weights=weights, **kwargs)
 
     return handler
 
 
-for _function in (np.histogram, np.histogram2d, np.histogramdd):
-    CONSTANT[_function] = HANDLERS[_function] = _unweighted(_function)
+for _function, _count in {
+    np.histogram: several_constants(np.histogram),
+    np.histogram2d: several_constants(np.histogram2d),
+    np.histogramdd: unfixed(np.histogramdd, "use np.histogram2d, or np.digitize and cr.scatter_add"),
+}.items():
+    CONSTANT[_function] = HANDLERS[_function] = _unweighted(_function, _count)
 
 constant(
-    np.nonzero, np.flatnonzero, np.argwhere, np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize,
-    np.histogram_bin_edges, np.ix_,
-    np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.unravel_index, np.ravel_multi_index,
-    np.unique_counts, np.unique_inverse,
-)  # fmt: skip
+    np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.histogram_bin_edges, np.ravel_multi_index
+)
+constants(np.unravel_index)
+by_shape(np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)
+varying("select with np.where(mask, x, other), which keeps the shape", np.nonzero, np.flatnonzero, np.argwhere)
+varying("index with the arrays as they are, reshaped to broadcast", np.ix_)
+varying("sort with np.sort and compare neighbours", np.unique_counts, np.unique_inverse)
 refuse("sort with np.sort and drop neighbours that are equal", np.unique, np.unique_all, np.unique_values, np.union1d,
        np.intersect1d, np.setdiff1d, np.setxor1d)  # fmt: skip
 refuse("Arrays are values; write x[index] = v, which rebinds the name", np.fill_diagonal, np.put_along_axis)

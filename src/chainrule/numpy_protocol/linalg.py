@@ -13,7 +13,7 @@ from chainrule.gates.operands import floating, operand
 from chainrule.gates.product import matmul
 from chainrule.gates.reduction import normal_axes
 from chainrule.graph.array import raw
-from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
+from chainrule.numpy_protocol.dispatch import constant, differentiable, not_recorded, refuse
 
 # The classes of NumPy's results, which it does not export.
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
@@ -73,6 +73,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     if cutoff < 0:  # NumPy's way of asking for the machine's precision
         cutoff = eps
     x = matmul(pinv(a, cutoff), b)
+    not_recorded("np.linalg.lstsq", "what it gives depends on the rank; use np.linalg.pinv(a, rcond) @ b")
     rank = int(np.linalg.matrix_rank(raw(a), rtol=cutoff))
     residuals = np.sum(np.square(b - matmul(a, x)), axis=0, keepdims=b.ndim == 1)
     return x, residuals if rank == n < m else residuals[:0], rank, svdvals(a)

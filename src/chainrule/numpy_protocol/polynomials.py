@@ -137,7 +137,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
         powers, y = powers * np.reshape(w, (-1, 1)), y * np.reshape(w, (-1,) + (1,) * (y.ndim - 1))
     scale = np.linalg.norm(powers, axis=0)
     cutoff = x.size * float(np.finfo(powers.dtype).eps) if rcond is None else rcond
-    fitted = np.linalg.lstsq(powers / scale, y, cutoff)[0]
+    fitted = matmul(np.linalg.pinv(powers / scale, cutoff), y)
     return fitted / np.reshape(scale, (-1,) + (1,) * (y.ndim - 1))
 
 

@@ -13,7 +13,7 @@ from chainrule.gates.operands import operand
 from chainrule.gates.product import einsum as plain_einsum
 from chainrule.gates.product import matmul
 from chainrule.gates.reduction import normal_axes
-from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable
+from chainrule.numpy_protocol.dispatch import REDUCTIONS, by_shape, differentiable
 from chainrule.numpy_protocol.shapes import one_axis
 
 differentiable(np.linalg.matmul)(matmul)
@@ -237,4 +237,4 @@ REDUCTIONS.update(
     }
 )
 
-constant(np.einsum_path)
+by_shape(np.einsum_path)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.indexing import getitem
-from chainrule.gates.operands import floating
+from chainrule.gates.operands import floating, operand
 from chainrule.gates.reduction import (
     Axes,
     Cumprod,
@@ -24,7 +25,7 @@ from chainrule.gates.reduction import (
 )
 from chainrule.graph.array import Array, ndim_of, shape_of
 from chainrule.graph.mode import switched
-from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse
+from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse, varying
 from chainrule.numpy_protocol.shapes import along, one_axis
 
 _GIVEN: Any = np._NoValue  # NumPy's own mark for 'not given' in these signatures
@@ -64,7 +65,7 @@ def _count(a: Any, axis: Axes, where: Any) -> Any:
     shape = shape_of(a)
     if not masks(where):
         return math.prod(shape if axis is None else (shape[i] for i in axis))
-    mask = np.broadcast_to(np.asarray(where), shape)
+    mask = np.broadcast_to(operand(where), shape)
     return np.sum(mask, axis=axis, keepdims=True)
 
 
@@ -103,7 +104,7 @@ def _extreme(gate: Any, worst: float, pick: Any, a: Any, axis: Any, keepdims: An
     if masks(where):
         if not given(initial):
             raise ValueError("where= needs initial=, the result where nothing is selected")
-        a = _masked(a, where, worst if a.dtype.kind == "f" else np.asarray(initial, a.dtype))
+        a = _masked(a, where, worst if a.dtype.kind == "f" else _start(initial, a.dtype))
     if a.size == 0 and given(initial):
         return np.sum(a, axis=axis, keepdims=bool(keepdims)) + _start(initial, a.dtype)
     best = gate.of(normal_axes(axis, ndim_of(a)), bool(keepdims))(a)
@@ -139,7 +140,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
         return Mean.of(axes, bool(keepdims))(a)
     total = sum(a, axes, keepdims=keepdims, where=where)
     n = _count(a, axes, where)  # of nothing: 0 / 0 is NaN with a warning, as in NumPy
-    return total / np.reshape(np.asarray(n, a.dtype), () if isinstance(n, int) else shape_of(total))
+    return total / np.reshape(operand(n).astype(a.dtype), () if isinstance(n, int) else shape_of(total))
 
 
 @differentiable(np.average)
@@ -314,7 +315,7 @@ def nanmin(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, in
 
 def _valid(a: Any, where: Any) -> Any:
     valid = ~np.isnan(a)
-    return valid & np.asarray(where) if masks(where) else valid
+    return valid & where if masks(where) else valid
 
 
 @differentiable(np.nanmean)
@@ -357,7 +358,7 @@ def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = F
 @differentiable(np.percentile)
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: str = "linear", keepdims: bool = False) -> Any:  # fmt: skip
-    share = q / 100.0 if isinstance(q, (int, float)) else np.asarray(q) / 100.0
+    share = q / 100.0 if isinstance(q, (int, float)) else operand(q) / 100.0
     return quantile(a, share, axis, method=method, keepdims=keepdims)
 
 
@@ -369,9 +370,9 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
         raise TypeError(f"quantile method {method!r} is not differentiable here: use linear, lower or higher")
     # A plain number leaves single precision alone, an array of quantiles promotes, as in NumPy.
     precision = a.dtype if isinstance(q, (int, float)) and a.dtype.kind == "f" else np.result_type(a.dtype, np.float64)
-    q = np.asarray(q)
-    if q.size and not ((q >= 0) & (q <= 1)).all():
-        raise ValueError("quantiles must be in the range [0, 1]")
+    if isinstance(q, Array) and q.live:
+        raise TypeError("np.quantile has no gradient for its quantiles: pass q.detach()")
+    q = PiecewiseConstant.of(checked_quantiles)(operand(q))
     flat, kept_shape = _flat_last(a, axis)
     ordered = np.sort(flat, axis=-1)
     place = q * (shape_of(ordered)[-1] - 1)
@@ -384,6 +385,13 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
         value = np.where(np.any(np.isnan(flat), -1)[(...,) + (None,) * q.ndim], math.nan, value)
     value = np.moveaxis(value, tuple(range(flat.ndim - 1, flat.ndim - 1 + q.ndim)), tuple(range(q.ndim)))
     return np.reshape(value, (*q.shape, *kept_shape)) if keepdims else value
+
+
+def checked_quantiles(q: Any) -> Any:
+    """``q``, if all of it lie between 0 and 1."""
+    if q.size and not ((q >= 0) & (q <= 1)).all():
+        raise ValueError("quantiles must be in the range [0, 1]")
+    return q
 
 
 REDUCTIONS.update(
@@ -401,7 +409,7 @@ REDUCTIONS.update(
 
 constant(
     np.all, np.any, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero,
-    np.allclose, np.isclose, np.array_equal, np.array_equiv, np.isneginf, np.isposinf, np.isin,
-    np.round, np.around, np.fix,
+    np.isclose, np.isneginf, np.isposinf, np.isin, np.round, np.around, np.fix,
 )  # fmt: skip
+varying("np.all(x == y) and np.all(np.isclose(x, y)) are arrays", np.allclose, np.array_equal, np.array_equiv)
 refuse("use np.quantile on the elements that are numbers", np.nanmedian, np.nanquantile, np.nanpercentile)

@@ -14,7 +14,7 @@ from chainrule.gates.operands import operand
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose, resolve_shape
 from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of
-from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
+from chainrule.numpy_protocol.dispatch import by_shape, constant, differentiable, not_recorded, refuse, varying
 
 
 def one_axis(axis: Any, ndim: int) -> int:
@@ -437,6 +437,7 @@ def _rearranged(arr: Any, axis: int | None, change: Any) -> Any:
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     if ndim_of(filt) != 1:
         raise TypeError("np.trim_zeros is supported for 1-d Arrays: slice the others yourself")
+    not_recorded("np.trim_zeros", "the length of its result depends on the values; multiply by a mask instead")
     kept = np.flatnonzero(np.asarray(filt != 0))
     low = (kept[0] if len(kept) else len(filt)) if "f" in trim.lower() else 0
     high = (kept[-1] + 1 if len(kept) else 0) if "b" in trim.lower() else len(filt)
@@ -463,11 +464,11 @@ def sliding_window_view(
     return getitem(np.ravel(x), np.lib.stride_tricks.sliding_window_view(places, window_shape, axis))
 
 
-constant(
-    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type,
-    np.zeros_like, np.ones_like, np.empty_like, np.iscomplexobj, np.isrealobj,
-    np.iscomplex, np.isreal, np.imag, np.shares_memory, np.may_share_memory,
-    np.array_repr, np.array_str, np.array2string,
+constant(np.zeros_like, np.ones_like, np.empty_like, np.iscomplex, np.isreal, np.imag)
+by_shape(
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.iscomplexobj, np.isrealobj,
+    np.shares_memory, np.may_share_memory, np.array_repr, np.array_str, np.array2string,
     np.save, np.savetxt, np.savez, np.savez_compressed,
 )  # fmt: skip
+varying("its dtype is x.dtype", np.min_scalar_type)
 refuse("Arrays are values; use x = np.where(mask, v, x) or x[mask] = v", np.copyto, np.place, np.put, np.putmask)

@@ -22,11 +22,13 @@ differentiable(np.i0)(BesselI0.of(0))
 @differentiable(np.unwrap)
 def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
     """The phases plus whole periods, which are constants."""
+    static = (("discont", discont), ("axis", axis), ("period", period))
+    return p + PiecewiseConstant.of(whole_periods, static)(p)
 
-    def whole_periods(phases: Any) -> Any:
-        return np.unwrap(phases, discont, axis, period=period) - phases
 
-    return p + PiecewiseConstant(whole_periods)(p)
+def whole_periods(phases: Any, **static: Any) -> Any:
+    """What ``np.unwrap`` adds to the phases."""
+    return np.unwrap(phases, **static) - phases
 
 
 @differentiable(np.gradient)
