@@ -25,12 +25,11 @@ _library = count().__next__
 
 
 class IRError(Exception):
-    """LLVM refuses the IR that we made: an error of ours. ``ir`` is the text, also attached as a note."""
+    """LLVM refuses the IR that we made: an error of ours. ``ir`` is the whole text."""
 
     def __init__(self, message: str, ir: str) -> None:
         super().__init__(message)
         self.ir = ir
-        self.add_note(f"the IR:\n{ir}")
 
 
 class Code:
@@ -45,12 +44,13 @@ _loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
 _lock = Lock()
 
 
-def compile_ir(text: str, names: Sequence[str]) -> tuple[dict[str, int], Code]:
+def compile_ir(text: str, names: Sequence[str], effort: int = 2) -> tuple[dict[str, int], Code]:
     """Compile one module; the address of each named function, and what keeps the code alive.
 
-    Raises IRError if LLVM refuses the text, or if it refers to functions that are nowhere in the process.
+    With ``effort`` 0 it is translated as it stands, at a tenth of the time: for IR written by hand, with care. Raises
+    IRError if LLVM refuses the text, or if it refers to functions that are nowhere in the process.
     """
-    return _code("text", text, lambda: text, names)
+    return _code("text", text, lambda: text, names, effort)
 
 
 def compile_recipe(recipe: str, emit: Callable[[], str], names: Sequence[str]) -> tuple[dict[str, int], Code]:
@@ -59,16 +59,18 @@ def compile_recipe(recipe: str, emit: Callable[[], str], names: Sequence[str]) -
     With the code in this process or in the store, no text is made. The recipe need not name the processor nor the
     version of chainrule: the target, LLVM's version and the sources of the generators are part of the key.
     """
-    return _code(f"recipe {generators()}", recipe, emit, names)
+    return _code(f"recipe {generators()}", recipe, emit, names, 2)
 
 
-def _code(kind: str, what: str, emit: Callable[[], str], names: Sequence[str]) -> tuple[dict[str, int], Code]:
+def _code(
+    kind: str, what: str, emit: Callable[[], str], names: Sequence[str], effort: int
+) -> tuple[dict[str, int], Code]:
     target = current()
-    key = _key(kind, what, *names, *_versions(), target.cpu, target.features)
+    key = _key(kind, what, *names, *_versions(), target.cpu, target.features, str(effort))
     with _lock:
         code = _loaded.get(key)
         if code is None:
-            code = _loaded[key] = _load(key, emit, names, target)
+            code = _loaded[key] = _load(key, emit, names, target, effort)
     return code.addresses, code
 
 
@@ -98,28 +100,28 @@ def generators() -> str:
     return digest.hexdigest()
 
 
-def _load(key: str, emit: Callable[[], str], names: Sequence[str], target: Target) -> Code:
+def _load(key: str, emit: Callable[[], str], names: Sequence[str], target: Target, effort: int) -> Code:
     image = kernel_store.get(key)
     if image is not None:
         return _link(image, names, "(from the kernel store)")
     text = emit()
-    image = build(text, target)
+    image = build(text, target, effort)
     code = _link(image, names, text)
     kernel_store.put(key, image)
     return code
 
 
-def build(text: str, target: Target) -> bytes:
+def build(text: str, target: Target, effort: int = 2) -> bytes:
     """An object file. Raises IRError if LLVM refuses the text."""
     import llvmlite.binding as llvm
 
-    machine = target.machine()
+    machine = target.machine(effort)
     try:
         module = llvm.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
         raise IRError(_explain(str(error), text), text) from None
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=effort)
     options.loop_vectorization = options.loop_unrolling = options.slp_vectorization = False
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
@@ -127,7 +129,7 @@ def build(text: str, target: Target) -> bytes:
 
 
 def _explain(message: str, text: str) -> str:
-    """LLVM's message; where it tells a line, with the lines around."""
+    """LLVM's message; where it tells a line, with the lines around it."""
     found = re.search(r"<string>:(\d+):\d+:", message)
     if not found:
         return message

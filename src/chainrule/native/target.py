@@ -31,14 +31,16 @@ class Target:
         """How many elements of ``itemsize`` bytes a vector holds."""
         return self.vector_bytes // itemsize
 
-    def machine(self) -> Any:
-        """A new LLVM target machine: position-independent code, which may lie anywhere in the address space."""
+    def machine(self, effort: int = 2) -> Any:
+        """A new LLVM target machine that makes position-independent code, at optimisation level ``effort``."""
         import llvmlite.binding as llvm
 
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         target = llvm.Target.from_default_triple()
-        return target.create_target_machine(self.cpu, self.features, opt=3, reloc="pic", codemodel="small", jit=True)
+        return target.create_target_machine(
+            self.cpu, self.features, opt=effort, reloc="pic", codemodel="small", jit=True
+        )
 
 
 AVX2 = Target("haswell", "", 32)
