@@ -5,8 +5,9 @@
 ;                   error scratch bytes thread busy reserved
 %Context = type { i64, ptr, i64, i64, i64, i64, i64, i64 }
 
-; Rows first to last - 1, one after the other, in this thread. Returns the first error code, 0 if all is well.
-define i64 @run_alone(ptr %rows, i64 %first, i64 %last, ptr %context) {
+; Rows first to last - 1, one after the other, in this thread. Returns the first error code, 0 if all is well. The team
+; is not asked: the argument makes it interchangeable with @run_team.
+define i64 @run_alone(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context) {
 start:
   store i64 0, ptr %context
   br label %next

@@ -89,7 +89,7 @@ def run_alone(table: Words, context: Context, first: int = 0, last: int | None =
     All addresses in the rows must be right: nothing can be checked here. The context must not be in use elsewhere.
     """
     first, last, _ = slice(first, last).indices(check_table(table))
-    return int(runtime().run_alone(table.ctypes.data, first, last, context.address))
+    return int(runtime().run_alone(0, table.ctypes.data, first, last, context.address))
 
 
 def check_table(table: Words) -> int:
@@ -101,17 +101,16 @@ def check_table(table: Words) -> int:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The functions of ``dispatch.ll``, ``team.ll`` and ``entry.ll``; the interpreter lock is released in each call."""
+    """The functions of ``dispatch.ll`` and ``team.ll``; the interpreter lock is released in each call."""
 
-    run_alone: Callable[[int, int, int, int], int]
+    run_alone: Callable[[int, int, int, int, int], int]
     run_team: Callable[[int, int, int, int, int], int]
     team_init: Callable[[int], None]
     team_take: Callable[[int, int], int]
     team_release: Callable[[int, int], None]
     team_hire: Callable[[int, int, int, int], None]
     team_dismiss: Callable[[int, int], None]
-    entry: int
-    """The address of a METH_FASTCALL function."""
+    addresses: dict[str, int]
     code: Any
     """Keeps them loaded."""
 
@@ -119,13 +118,17 @@ class Runtime:
 @cache
 def runtime() -> Runtime:
     """The native runtime, compiled or taken from the store. Raises RuntimeError where there is no native code."""
-    folder = Path(__file__).parent
-    text = "\n".join((folder / name).read_text() for name in ("dispatch.ll", "team.ll", "entry.ll"))
-    callables = {"run_alone": 4, "run_team": 5, "team_init": 1, "team_take": 2, "team_release": 2}
-    callables |= {"team_hire": 4, "team_dismiss": 2}
-    addresses, code = compile_ir(text + _PAUSE, [*callables, "entry"], effort=0)
+    counts = {"run_alone": 5, "run_team": 5, "team_init": 1, "team_take": 2, "team_release": 2}
+    counts |= {"team_hire": 4, "team_dismiss": 2}
+    text = read_ir("dispatch.ll") + read_ir("team.ll") + _PAUSE
+    addresses, code = compile_ir(text, list(counts), effort=0)
     functions: dict[str, Any] = {
         name: ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * count)(addresses[name])
-        for name, count in callables.items()
+        for name, count in counts.items()
     }
-    return Runtime(**functions, entry=addresses["entry"], code=code)
+    return Runtime(**functions, addresses=addresses, code=code)
+
+
+def read_ir(name: str) -> str:
+    """The IR in a file of this package."""
+    return (Path(__file__).parent / name).read_text()

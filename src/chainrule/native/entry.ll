@@ -1,6 +1,8 @@
 ; The Python-callable entry of a bound step: entry.py tells what the blocks mean. It knows the objects of CPython and
 ; NumPy that Python code cannot change behind our back: the head of an object, the fields of an ndarray.
 
+;                   error scratch bytes thread busy reserved
+%Context = type { i64, ptr, i64, i64, i64, i64, i64, i64 }
 ;                  count  type
 %Object = type { i64, ptr }
 ;                               data nd   dims strides base descr flags
@@ -10,7 +12,7 @@
   i64, ptr,           ; 3 how many states, 4 states
   i64, ptr, ptr,      ; 5 how many slots get a number, 6 their addresses, 7 what makes the number
   ptr, i64, i64, ptr, ; 8 rows, 9 first, 10 last, 11 context
-  i64, ptr, ptr       ; 12 flags: 1 long, 2 team; 13 team, 14 the type of ndarrays
+  i64, ptr, ptr, ptr  ; 12 whether it is long, 13 team or null, 14 the type of ndarrays, 15 what runs the rows
 }
 ;                    kind expected; its patches: first, end
 %Argument = type { i64, ptr, i64, i64 }
@@ -79,10 +81,11 @@ raise:
 }
 
 ; 0 if the step can run: -4 without a team where one is wanted, -2 if a state is not as it was, -1 for wrong arguments.
-define internal i64 @refused(ptr %block, ptr %given) {
+define internal i64 @refused(ptr %block, ptr %given) alwaysinline {
 start:
-  %flags.at = getelementptr %Entry, ptr %block, i64 0, i32 12
-  %flags = load i64, ptr %flags.at
+  %team.at = getelementptr %Entry, ptr %block, i64 0, i32 13
+  %team.block = load ptr, ptr %team.at
+  %no.team = icmp eq ptr %team.block, null
   %ndarray.at = getelementptr %Entry, ptr %block, i64 0, i32 14
   %ndarray = load ptr, ptr %ndarray.at
   %states.at = getelementptr %Entry, ptr %block, i64 0, i32 4
@@ -92,12 +95,8 @@ start:
   %arguments.at = getelementptr %Entry, ptr %block, i64 0, i32 1
   %arguments = load ptr, ptr %arguments.at
   %argument.count = load i64, ptr %block
-  %team.bit = and i64 %flags, 2
-  %no.team = icmp eq i64 %team.bit, 0
   br i1 %no.team, label %next.state, label %team
 team:
-  %team.at = getelementptr %Entry, ptr %block, i64 0, i32 13
-  %team.block = load ptr, ptr %team.at
   %size = load i64, ptr %team.block
   %asleep = icmp eq i64 %size, 0
   br i1 %asleep, label %end, label %next.state
@@ -131,7 +130,7 @@ end:
 }
 
 ; Whether a slot still holds the array it held, as it was, and nobody else has taken a reference.
-define internal i1 @unchanged(ptr %state, ptr %ndarray) {
+define internal i1 @unchanged(ptr %state, ptr %ndarray) alwaysinline {
 start:
   %slot = load ptr, ptr %state
   %object.at = getelementptr %State, ptr %state, i64 0, i32 1
@@ -169,7 +168,7 @@ no:
 
 ; Whether an object can be argument 0: an ndarray of a layout, 1: a Python float, 2: a Python int of 64 bits, 3: this
 ; very object.
-define internal i1 @suits(ptr %argument, ptr %object, ptr %ndarray) {
+define internal i1 @suits(ptr %argument, ptr %object, ptr %ndarray) alwaysinline {
 start:
   %overflow = alloca i32
   %kind = load i64, ptr %argument
@@ -203,7 +202,7 @@ no:
 }
 
 ; Whether an object is an ndarray of exactly this dtype and shape, with the flags and strides asked for.
-define internal i1 @fits(ptr %object, ptr %layout, ptr %ndarray) {
+define internal i1 @fits(ptr %object, ptr %layout, ptr %ndarray) alwaysinline {
 start:
   %type.at = getelementptr %Object, ptr %object, i64 0, i32 1
   %type = load ptr, ptr %type.at
@@ -270,7 +269,7 @@ no:
 }
 
 ; Write each argument's data pointer (plus an offset), or its value, to where the kernels look for it.
-define internal void @patch(ptr %block, ptr %given) {
+define internal void @patch(ptr %block, ptr %given) alwaysinline {
 start:
   %overflow = alloca i32
   %count = load i64, ptr %block
@@ -331,43 +330,37 @@ end:
 
 ; A long step lets other Python threads run meanwhile. They might assign to a state: it is held, so that they write into
 ; a new buffer and leave ours alone.
-define internal i64 @run_entry(ptr %block, ptr %context) {
+define internal i64 @run_entry(ptr %block, ptr %context) alwaysinline {
 start:
-  %flags.at = getelementptr %Entry, ptr %block, i64 0, i32 12
-  %flags = load i64, ptr %flags.at
-  %long.bit = and i64 %flags, 1
-  %short = icmp eq i64 %long.bit, 0
+  %long.at = getelementptr %Entry, ptr %block, i64 0, i32 12
+  %long = load i64, ptr %long.at
+  %short = icmp eq i64 %long, 0
   br i1 %short, label %hold.on, label %let.go
 hold.on:
-  %code.held = call i64 @run_rows(ptr %block, ptr %context, i64 %flags)
+  %code.held = call i64 @run_rows(ptr %block, ptr %context)
   ret i64 %code.held
 let.go:
   call void @each_state(ptr %block, ptr @Py_IncRef)
   %thread = call ptr @PyEval_SaveThread()
-  %code = call i64 @run_rows(ptr %block, ptr %context, i64 %flags)
+  %code = call i64 @run_rows(ptr %block, ptr %context)
   call void @PyEval_RestoreThread(ptr %thread)
   call void @each_state(ptr %block, ptr @Py_DecRef)
   ret i64 %code
 }
 
-define internal i64 @run_rows(ptr %block, ptr %context, i64 %flags) {
-start:
+; The table, through the function that was chosen when the step was bound.
+define internal i64 @run_rows(ptr %block, ptr %context) alwaysinline {
   %rows.at = getelementptr %Entry, ptr %block, i64 0, i32 8
   %rows = load ptr, ptr %rows.at
   %first.at = getelementptr %Entry, ptr %block, i64 0, i32 9
   %first = load i64, ptr %first.at
   %last.at = getelementptr %Entry, ptr %block, i64 0, i32 10
   %last = load i64, ptr %last.at
-  %team.bit = and i64 %flags, 2
-  %by.one = icmp eq i64 %team.bit, 0
-  br i1 %by.one, label %alone, label %together
-alone:
-  %code.alone = call i64 @run_alone(ptr %rows, i64 %first, i64 %last, ptr %context)
-  ret i64 %code.alone
-together:
   %team.at = getelementptr %Entry, ptr %block, i64 0, i32 13
   %team = load ptr, ptr %team.at
-  %code = call i64 @run_team(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context)
+  %run.at = getelementptr %Entry, ptr %block, i64 0, i32 15
+  %run = load ptr, ptr %run.at
+  %code = call i64 %run(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context)
   ret i64 %code
 }
 

@@ -34,14 +34,14 @@ from numpy.typing import NDArray
 
 from chainrule.graph.array import Array, new_leaf, next_number
 from chainrule.native.dispatch import BUSY as BUSY_WORD
-from chainrule.native.dispatch import Context, Words, check_table, run_alone, runtime
+from chainrule.native.dispatch import Context, Words, check_table, read_ir, run_alone, runtime
+from chainrule.native.jit import compile_ir
 from chainrule.native.team import team
 
 FINE, MISMATCH, REBIND, BUSY, NO_TEAM = 0, -1, -2, -3, -4
 
 C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400  # ndarray flags of NumPy's C API
 _ARRAY, _FLOAT, _INT, _SAME = range(4)
-_LONG, _TEAM = 1, 2
 _METH_FASTCALL: Final = 0x80
 
 Patch = tuple[int, int]
@@ -161,11 +161,15 @@ class _Method(ctypes.Structure):
         ("flags", ctypes.c_int),
         ("doc", ctypes.c_char_p),
     )
+    code: Any  # keeps the function loaded
 
 
 @cache
 def _method() -> _Method:
-    return _Method(b"step", runtime().entry, _METH_FASTCALL, b"A compiled step; see chainrule.native.entry.")
+    addresses, code = compile_ir(read_ir("entry.ll"), ["entry"], effort=1)
+    method = _Method(b"step", addresses["entry"], _METH_FASTCALL, b"A compiled step; see chainrule.native.entry.")
+    method.code = code
+    return method
 
 
 class _KeepingArray(np.ndarray[Any, Any]):
@@ -193,7 +197,8 @@ class _Block:
             *(len(step.held), held),
             *(len(step.renumbered), slots, id(step.number)),
             *(step.table.ctypes.data, first, last, step.context.address),
-            *(_LONG * step.long + _TEAM * step.team, team.address if step.team else 0, id(np.ndarray)),
+            *(step.long, team.address if step.team else 0, id(np.ndarray)),
+            runtime().addresses["run_team" if step.team else "run_alone"],
         ]
 
     def add(self, *words: int) -> int:
@@ -241,7 +246,7 @@ class _Block:
         return [slot, id(value), references, layout, value.ctypes.data]
 
 
-_ENTRY_WORDS: Final = 15
+_ENTRY_WORDS: Final = 16
 _KINDS: dict[type, int] = {ArrayArgument: _ARRAY, FloatArgument: _FLOAT, IntArgument: _INT}
 
 
@@ -452,4 +457,4 @@ def _object_head_holds() -> bool:
     head = _ArrayFields.from_address(id(value))
     before = head.references
     more = [value] * 5
-    return before == 1 and head.references == 1 + len(more)
+    return bool(before == 1 and head.references == 1 + len(more))

@@ -295,7 +295,7 @@ give.back:
   call void @team_release(ptr %team, i64 1)
   br label %alone
 alone:
-  %code.alone = call i64 @run_alone(ptr %rows, i64 %first, i64 %last, ptr %context)
+  %code.alone = call i64 @run_alone(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context)
   ret i64 %code.alone
 together:
   %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
