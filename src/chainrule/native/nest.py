@@ -9,7 +9,7 @@ bias and activation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,14 +54,6 @@ class Literal:
 
 
 @dataclass(frozen=True)
-class Index:
-    """The index along one axis of the nest, as an integer."""
-
-    axis: int
-    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.int64))
-
-
-@dataclass(frozen=True)
 class Apply:
     """An elementwise gate, or a conversion to another dtype (gate None)."""
 
@@ -79,7 +71,7 @@ class Reduce:
     dtype: np.dtype[Any]
 
 
-Step = Load | Literal | Index | Apply | Reduce
+Step = Load | Literal | Apply | Reduce
 
 
 @dataclass(frozen=True)
@@ -102,6 +94,8 @@ class Nest:
     fixed: bool = False
     serial: bool = False
     """Whether elements must be handled one by one, in order, because stores may meet."""
+    across: bool = False
+    """Whether vectors lie along the last reduced axis, not along the last kept one."""
 
     @property
     def extents(self) -> tuple[int, ...]:
@@ -126,12 +120,10 @@ class Nest:
 
 
 def arranged(nest: Nest, lanes: int) -> Nest:
-    """The nest with its axes in the order in which they are best walked: the last kept or the last reduced axis is
-    the one along which vectors lie, and axes that can be walked as one are joined.
+    """The nest with its axes in the order in which they are best walked: vectors of ``lanes`` elements lie along the
+    last kept or the last reduced axis, and axes that can be walked as one are joined.
     """
-    if nest.fixed or any(isinstance(s, Index) for s in nest.steps):
-        return nest
-    if nest.serial:
+    if nest.fixed or nest.serial:
         return nest
     kept = list(range(len(nest.kept)))
     reduced = list(range(len(nest.kept), len(nest.extents)))
@@ -145,17 +137,7 @@ def arranged(nest: Nest, lanes: int) -> Nest:
         tuple(extents[a] for a in order_kept),
         tuple(extents[a] for a in order_reduced),
     )
-    return _joined(nest)
-
-
-def vector_axis(nest: Nest) -> int | None:
-    """Along which axis vectors lie: the last kept one, unless the reduced one is cheaper. None for a single element."""
-    candidates = [len(nest.extents) - 1] if nest.reduced else []
-    if nest.kept:
-        candidates.append(len(nest.kept) - 1)
-    if nest.fixed:
-        return len(nest.kept) - 1
-    return min(candidates, key=lambda a: _cost_along(nest, a, 16), default=None)
+    return replace(_joined(nest), across=vector in reduced)
 
 
 def _cost_along(nest: Nest, axis: int, lanes: int) -> float:
@@ -192,9 +174,7 @@ def _joined(nest: Nest) -> Nest:
             extents[second] *= extents[first]
             del extents[first]
             kept = len(nest.kept) - (first < len(nest.kept))
-            joined = nest.remade(
-                lambda s, k=first: s[:k] + s[k + 1 :], tuple(extents[:kept]), tuple(extents[kept:])
-            )
+            joined = nest.remade(lambda s, k=first: s[:k] + s[k + 1 :], tuple(extents[:kept]), tuple(extents[kept:]))
             return _joined(joined)
     return nest
 

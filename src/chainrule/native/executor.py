@@ -1,0 +1,337 @@
+"""Running a Program natively: kernels compiled, memory in place, the whole step as one call.
+
+Between two gates that NumPy runs (there are none in most programs) lies a *stretch*: rows of one step table. A Program
+of a single stretch is called through its entry (``native.entry``), which checks the arguments and does all the rest
+itself; otherwise Python goes from stretch to stretch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.array import raw
+from chainrule.graph.state import State
+from chainrule.native import dispatch
+from chainrule.native.cores import get_threads
+from chainrule.native.dispatch import Context, run_alone
+from chainrule.native.entry import FINE, MISMATCH, NO_TEAM, REBIND, ArrayArgument, FloatArgument, Held, Step, bind
+from chainrule.native.jit import compile_recipe
+from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
+from chainrule.native.nest import Nest
+from chainrule.native.plan import Kernel, Library, Output, Product, plan
+from chainrule.native.products import choose_split, product_kernel, scratch_bytes
+from chainrule.native.target import current
+from chainrule.native.team import team
+from chainrule.native.views import Buffer, View
+from chainrule.program import interpreter
+from chainrule.program.program import Program, Value
+
+LONG = 20_000
+"""Operations from which a step lets other Python threads run meanwhile."""
+WORTH_A_TEAM = 400_000
+"""Operations from which a step is divided among threads, and a loop nest in it."""
+
+
+class Executor:
+    """A Program as native code. One call at a time: callers hold a lock."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.plan = plan(program)
+        self.target = current()
+        self._keep: list[Any] = []
+        self._arena = dispatch.aligned_words(self.plan.arena // 8 + 8)
+        self._owner = dict(program.captures)
+        self._stored = [state for state, _ in program.stores]
+        for state in self._stored:
+            self._owner.setdefault(self.plan.in_place[state].source, state)
+        self._patches: dict[Any, list[tuple[int, int]]] = {}
+        self._cells = {v: np.zeros(1) for v in program.inputs if v.weak}
+        self._kernels = {kernel: self._address(kernel) for kernel in self.plan.kernels}
+        self._context = Context(self._scratch())
+        self._threads = 0
+        self._outputs = [(v.shape, v.dtype) for v in program.outputs]
+        self._build()
+
+    # ---- the table
+
+    def _build(self) -> None:
+        """Arguments and tables, for the number of threads there are now; then pointers and the entry."""
+        self._threads = get_threads()
+        self._patches.clear()
+        rows: list[list[Any]] = [[]]
+        self._library: list[Library] = []
+        for kernel in self.plan.kernels:
+            if isinstance(kernel.work, Library):
+                self._library.append(kernel.work)
+                rows.append([])
+            elif not _empty(kernel.work):
+                rows[-1].append(kernel)
+        self._work = [sum(_operations(k.work) for k in stretch) for stretch in rows]
+        self._team = self._threads > 1 and max(self._work) > WORTH_A_TEAM
+        if self._team:
+            team.need_scratch(self._scratch())
+        self._tables = [self._table(stretch) for stretch in rows]
+        self._place_states()
+        self._entry = self._bound() if len(rows) == 1 else None
+
+    def _table(self, kernels: list[Kernel]) -> Any:
+        table = dispatch.empty_table(len(kernels))
+        for row, kernel in zip(table, kernels, strict=True):
+            row[dispatch.KERNEL] = self._kernels[kernel]
+            row[dispatch.FLAGS] = dispatch.BARRIER | (dispatch.CHECK if kernel.checked else 0)
+            if isinstance(kernel.work, Product):
+                self._product_row(row, kernel.work)
+            elif isinstance(kernel.work, Nest):
+                self._nest_row(row, kernel.work)
+        return table
+
+    def _nest_row(self, row: Any, nest: Nest) -> None:
+        row[dispatch.ARGS] = self._block(arguments(nest))
+        row[[dispatch.I1, dispatch.J1]] = _rectangle(nest)
+        if self._team and _operations(nest) > WORTH_A_TEAM // 8 and nest.kept and not nest.serial:
+            by_vectors = len(nest.kept) == 1 and not nest.across
+            row[dispatch.SPLIT] = dispatch.ALONG_J if by_vectors else dispatch.ALONG_I
+            row[dispatch.GRAIN] = 4 * lanes_of(nest, self.target.vector_bytes) if by_vectors else 1
+
+    def _product_row(self, row: Any, work: Product) -> None:
+        (m, k), n = work.a.shape, work.b.shape[1]
+        epilogue: list[int | Pointer] = [0, 0]
+        if work.epilogue is not None:
+            epilogue = [self._nest_address(work.epilogue), self._block(arguments(work.epilogue))]
+        pointers = [Pointer(v.buffer, v.offset) for v in (work.a, work.b, work.c)]
+        sizes = [m, n, k, *work.a.strides, *work.b.strides, work.c.strides[0]]
+        row[dispatch.ARGS] = self._block([*pointers, *sizes, *epilogue])
+        row[[dispatch.I1, dispatch.J1]] = m, n
+        split = choose_split(m, n, k, self._threads if self._team else 1, work.c.buffer.dtype)
+        row[[dispatch.SPLIT, dispatch.GRAIN]] = split.axis, split.grain
+
+    def _block(self, words: Sequence[int | Pointer]) -> int:
+        """A kernel's block of arguments; where its pointers must be written is noted by what they point into."""
+        block = dispatch.aligned_words(len(words))
+        self._keep.append(block)
+        start = block.ctypes.data
+        for k, word in enumerate(words):
+            if not isinstance(word, Pointer):
+                block[k] = word
+                continue
+            buffer, distance = word.buffer, word.offset * word.buffer.dtype.itemsize
+            if buffer.source is None:
+                block[k] = self._arena.ctypes.data + buffer.offset + distance
+            elif buffer.source in self._cells:
+                block[k] = self._cells[buffer.source].ctypes.data
+            else:
+                key = buffer.source.number if isinstance(buffer.source, Output) else buffer.source
+                self._patches.setdefault(key, []).append((start + 8 * k, distance))
+        return start
+
+    # ---- code
+
+    def _address(self, kernel: Kernel) -> int:
+        if isinstance(kernel.work, Nest):
+            return self._nest_address(kernel.work)
+        if isinstance(kernel.work, Product):
+            if kernel.work.epilogue is not None:
+                self._nest_address(kernel.work.epilogue)
+            address, code = product_kernel(kernel.work.c.buffer.dtype)
+            self._keep.append(code)
+            return address
+        return 0
+
+    def _nest_address(self, nest: Nest) -> int:
+        shape = structure(nest, self.target.vector_bytes)
+        known = _compiled.get((self.target, shape))
+        if known is None:
+            recipe = repr(shape)
+            name = "nest"
+            addresses, code = compile_recipe(recipe, lambda: kernel_text(nest, self.target.vector_bytes, name), [name])
+            known = _compiled[self.target, shape] = addresses[name], code
+        return known[0]
+
+    def _scratch(self) -> int:
+        products = (k.work for k in self.plan.kernels if isinstance(k.work, Product))
+        return max((scratch_bytes(p.c.buffer.dtype) for p in products), default=0)
+
+    # ---- memory
+
+    def _place_states(self) -> None:
+        """Write the addresses of States and captures into the kernels' arguments; States that are written get a
+        buffer of their own if somebody else holds theirs.
+        """
+        self._held = []
+        for state in self._stored:
+            state.writable()
+        for value, owner in self._owner.items():
+            held = np.asarray(raw(owner))
+            for address, distance in self._patches.get(value, ()):
+                _write(address, held.ctypes.data + distance)
+            if isinstance(owner, State):
+                self._held.append(Held(owner._value, owner, 1 if owner in self._stored else None))
+            else:
+                self._held.append(Held(held))
+
+    def _bound(self) -> Any:
+        arguments = [
+            FloatArgument([(self._cells[v].ctypes.data, 0)])
+            if v.weak
+            else ArrayArgument(v.dtype, v.shape, patches=self._patches.get(v, ()))
+            for v in self.program.inputs
+        ]
+        results = [
+            ArrayArgument(v.dtype, v.shape, writable=True, patches=self._patches.get(k, ()))
+            for k, v in enumerate(self.program.outputs)
+        ]
+        held, self._held = self._held, []  # the entry keeps no reference to what owners hold, nor may we
+        return bind(
+            Step(
+                table=self._tables[0],
+                context=self._context,
+                arguments=[*arguments, *results],
+                held=held,
+                renumbered=self._stored,
+                long=self._work[0] > LONG,
+                team=self._team,
+                keep=(self._keep, self._arena, self._cells),
+            )
+        )
+
+    # ---- running
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs for these ndarrays and floats, as fresh ndarrays; States are assigned, or nothing is changed.
+
+        Raises IndexError for an index out of range, and what NumPy raises in gates that it runs.
+        """
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        if self._entry is None:
+            self._run_stretches(inputs, outputs)
+            return outputs
+        code = self._entry(*inputs, *outputs)
+        if code != FINE:
+            self._try_again(code, inputs, outputs)
+        return outputs
+
+    def _try_again(self, code: int, inputs: Sequence[Any], outputs: list[Any]) -> None:
+        conformed = list(inputs)
+        while code < 0:
+            if code == MISMATCH:
+                fitting = [self._fitting(v, x) for v, x in zip(self.program.inputs, inputs, strict=True)]
+                if all(a is b for a, b in zip(fitting, conformed, strict=True)):
+                    raise RuntimeError("internal error: the native entry refuses arguments that fit")
+                conformed = fitting
+            elif code == REBIND:
+                self._build()
+            elif code == NO_TEAM:
+                team.start()
+            code = self._entry(*conformed, *outputs)
+        if code > 0:
+            self._explain(conformed)
+
+    @staticmethod
+    def _fitting(value: Value, x: Any) -> Any:
+        if value.weak:
+            return float(x)
+        made = np.ascontiguousarray(x, value.dtype).reshape(value.shape)
+        return (
+            np.array(made, value.dtype.newbyteorder("="))
+            if not made.flags.aligned or type(made) is not np.ndarray
+            else made
+        )
+
+    def _explain(self, inputs: Sequence[Any]) -> None:
+        """Run the Program gate by gate, so that NumPy raises the error that a kernel met. Nothing was written yet."""
+        interpreter.run(self.program, inputs)
+        raise RuntimeError("internal error: a native kernel met an error that NumPy does not see")
+
+    def _run_stretches(self, inputs: Sequence[Any], outputs: list[Any]) -> None:
+        """Stretches of native code, and NumPy's gates between them."""
+        self._place_states()
+        kept = [self._fitting(v, x) for v, x in zip(self.program.inputs, inputs, strict=True)]
+        for value, x in zip(self.program.inputs, kept, strict=True):
+            self._point(value, x)
+        for number, x in enumerate(outputs):
+            self._point(number, x)
+        memory = dict(zip(self.program.inputs, kept, strict=True))
+        for number, table in enumerate(self._tables):
+            if self._run_table(table):
+                self._explain(kept)
+            if number < len(self._library):
+                self._run_library(self._library[number], memory, outputs)
+        for state in self._stored:
+            state.writable()  # which gives the new value its number
+
+    def _point(self, key: Any, x: Any) -> None:
+        if isinstance(key, Value) and key.weak:
+            self._cells[key][0] = x
+            return
+        for address, distance in self._patches.get(key, ()):
+            _write(address, x.ctypes.data + distance)
+
+    def _run_table(self, table: Any) -> int:
+        if not len(table):
+            return 0
+        return team.run(table, self._context) if self._team else run_alone(table, self._context)
+
+    def _run_library(self, work: Library, memory: dict[Value, Any], outputs: list[Any]) -> None:
+        operands = [
+            self._seen(x, work.instruction.operands[k], memory) if isinstance(x, View) else x
+            for k, x in enumerate(work.operands)
+        ]
+        z = work.instruction.gate.forward(*operands)
+        result = self._seen(work.result, work.instruction.result, memory)
+        result[...] = z[0] if isinstance(z, tuple) else z
+
+    def _seen(self, view: View, value: Any, memory: dict[Value, Any]) -> Any:
+        """A view as an ndarray."""
+        if isinstance(value, Value) and value.weak:
+            return float(self._base(view.buffer, memory)[0])
+        base = self._base(view.buffer, memory)
+        size = view.buffer.dtype.itemsize
+        strides = tuple(s * size for s in view.strides)
+        return np.ndarray(view.shape, view.buffer.dtype, base, view.offset * size, strides)
+
+    def _base(self, buffer: Buffer, memory: dict[Value, Any]) -> Any:
+        """The memory of a buffer."""
+        if buffer.source is None:
+            start = buffer.offset
+            return self._arena.view(np.uint8)[start : start + max(buffer.nbytes, 1)]
+        if buffer.source in self._cells:
+            return self._cells[buffer.source]
+        if buffer.source in memory:
+            return memory[buffer.source]
+        return np.asarray(raw(self._owner[buffer.source]))
+
+
+_compiled: dict[Any, tuple[int, Any]] = {}
+"""The loop nests compiled so far, by target and structure."""
+
+
+def _write(address: int, word: int) -> None:
+    """Store a 64-bit integer at an address."""
+    np.ctypeslib.as_array((ctypes.c_int64 * 1).from_address(address))[0] = word
+
+
+def _rectangle(nest: Nest) -> tuple[int, int]:
+    """The extents that a kernel call covers along i and j (see ``loops``)."""
+    if not nest.kept:
+        return 1, 1
+    return nest.kept[0], nest.kept[-1]
+
+
+def _empty(work: Nest | Product | Library) -> bool:
+    """Whether there is nothing to do."""
+    return isinstance(work, Nest) and math.prod(work.kept) == 0
+
+
+def _operations(work: Nest | Product | Library) -> int:
+    """About how many scalar operations a kernel makes."""
+    if isinstance(work, Nest):
+        return math.prod(work.extents) * max(len(work.steps), 1)
+    if isinstance(work, Product):
+        return 2 * work.a.shape[0] * work.a.shape[1] * work.b.shape[1] // 4
+    return 0

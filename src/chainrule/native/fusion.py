@@ -1,0 +1,635 @@
+"""Fusion: which gates run together in one loop nest.
+
+Each instruction joins a group that already makes what it reads, if it runs over the same axes; so chains of elementwise
+gates, the reduction they feed, and what is done with a matrix product become one nest each. Views (transposes,
+broadcasts, slices, reshapes) are no work at all: they are read where their elements lie. Cheap gates on values that lie
+in memory anyway are computed again wherever they are read, which costs less than storing their results.
+
+Axes of length 1 do not count: a group runs over the other axes of a shape, its *space*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.activation import LeakyRelu, Relu
+from chainrule.gates.arithmetic import Absolute, Add, Multiply, Negative, Square, Subtract
+from chainrule.gates.indexing import GetItem, ScatterAdd, SetItem
+from chainrule.gates.product import Matmul
+from chainrule.gates.reduction import Max, Min, Prod, Sum
+from chainrule.gates.selection import Maximum, Minimum, Where
+from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose
+from chainrule.native.nest import Apply, Literal, Reduce, Ref
+from chainrule.native.views import Buffer, View, row_major
+from chainrule.program.program import Instruction, Operand, Program, Value
+
+Axes = tuple[int | None, ...]
+"""For each axis of a value the axis of the group along which it lies, None where it is repeated or has length 1."""
+
+SMALL_PRODUCT = 16_384
+"""A matrix product of fewer multiplications is a plain loop nest."""
+THIN = 4
+"""So is one with a side that is no longer than this."""
+LARGE = 32_768
+"""Elements above which a group is not tied to a reduction to a single number, which cannot be split among threads."""
+LOOK_BACK = 6
+"""How many of the latest groups are asked whether they read the same values."""
+MOST_STEPS = 96
+"""How many steps a nest has at most: beyond that registers and compile time suffer."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Load elements of a value from memory. ``computed`` are the steps that index some of its axes."""
+
+    value: Value
+    axes: Axes
+    computed: tuple[tuple[int, Ref], ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A value whose elements lie where those of ``base`` do."""
+
+    base: Value
+    view: Callable[[View], View | None]
+    axes: Callable[[Axes], Axes] | None
+    """The base's axes from this value's; None where elements are not simply along other axes."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of a value that is put together: a source (or a number) written to a view of the whole."""
+
+    source: Operand
+    view: Callable[[View], View | None]
+    indices: tuple[Value, ...] = ()
+    adding: bool = False
+
+
+@dataclass(eq=False)
+class Group:
+    """What runs in one kernel: steps over a space, of which some axes may be reduced.
+
+    ``product`` are the operands of a matrix product whose result the steps read; ``pieces`` are what a value is put
+    together of; ``library`` is an instruction that NumPy runs.
+    """
+
+    full: tuple[int, ...]
+    reduced: frozenset[int] = frozenset()
+    steps: list[Any] = field(default_factory=list)
+    refs: dict[tuple[Value, Axes], Ref] = field(default_factory=dict)
+    late: set[Ref] = field(default_factory=set)
+    made: dict[Value, tuple[Ref, Axes]] = field(default_factory=dict)
+    """The values that are computed here: by which step, and along which axes."""
+    number: int = -1
+    product: tuple[Value, Value, Value] | None = None
+    pieces: tuple[Value, tuple[Piece, ...]] | None = None
+    library: Instruction | None = None
+    instructions: list[Instruction] = field(default_factory=list)
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        return tuple(a for a in range(len(self.full)) if a not in self.reduced)
+
+    @property
+    def open(self) -> bool:
+        return self.pieces is None and self.library is None and len(self.steps) < MOST_STEPS
+
+    def add(self, step: Any, late: bool) -> Ref:
+        self.steps.append(step)
+        ref = len(self.steps) - 1
+        if late:
+            self.late.add(ref)
+        return ref
+
+    def reads(self) -> list[Value]:
+        """The values that are read from memory."""
+        values = [s.value for s in self.steps if isinstance(s, Read)]
+        if self.product is not None:
+            values = [v for v in values if v is not self.product[2]] + list(self.product[:2])
+        if self.pieces is not None:
+            for piece in self.pieces[1]:
+                values += [x for x in (piece.source, *piece.indices) if isinstance(x, Value)]
+        if self.library is not None:
+            values += list(self.library.reads())
+        return values
+
+
+def space(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that count."""
+    return tuple(n for n in shape if n != 1)
+
+
+def own_axes(shape: tuple[int, ...], among: tuple[int, ...] | None = None) -> Axes:
+    """The axes of a value over its own space (or over those axes of a larger one)."""
+    numbers = iter(among if among is not None else range(len(shape)))
+    return tuple(None if n == 1 else next(numbers) for n in shape)
+
+
+def broadcast_axes(shape: tuple[int, ...], result: tuple[int, ...], axes: Axes) -> Axes:
+    """The axes of an operand of ``shape`` whose result of shape ``result`` has ``axes``."""
+    missing = len(result) - len(shape)
+    return tuple(None if n == 1 else axes[missing + d] for d, n in enumerate(shape))
+
+
+class Fusion:
+    """The groups of a Program, in an order in which each reads only what earlier ones have made."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.groups: list[Group] = []
+        self.aliases: dict[Value, Alias] = {}
+        self.maker: dict[Value, Instruction] = {i.result: i for i in program.instructions}
+        self.home: dict[Value, int] = {}
+        self.deferred: set[Value] = set()
+        self.row_major: set[Value] = set()
+        """Values that are read in the order of their elements, so they must lie in it."""
+        self.in_memory = self._in_memory()
+        for instruction in program.instructions:
+            self._place(instruction)
+        for value in program.results():
+            self._settle(value)
+
+    # ---- views
+
+    def root(self, value: Value) -> Value:
+        """The value whose memory this one shares."""
+        while value in self.aliases:
+            value = self.aliases[value].base
+        return value
+
+    def view(self, value: Value, root: View) -> View:
+        """Where the elements of ``value`` lie, given where its root's do."""
+        alias = self.aliases.get(value)
+        if alias is None:
+            return root
+        made = alias.view(self.view(alias.base, root))
+        assert made is not None  # noqa: S101  the fusion tried it
+        return made
+
+    def _alias_of(self, i: Instruction) -> Alias | None:
+        gate = i.gate
+        base = i.operands[0] if i.operands else None
+        if not isinstance(base, Value):
+            return None
+        if isinstance(gate, Transpose):
+            return _transposed(base, gate.axes)
+        if isinstance(gate, BroadcastTo):
+            shape = gate.shape
+            return Alias(base, lambda v: v.broadcast(shape), lambda axes: broadcast_axes(base.shape, shape, axes))
+        if isinstance(gate, Reshape):
+            return self._reshaped(base, i.result.shape)
+        if isinstance(gate, GetItem) and gate.basic:
+            parts = spelled_out(gate.parts, len(base.shape))
+            return Alias(base, lambda v: v.sliced(parts), None)
+        return None
+
+    def _reshaped(self, base: Value, shape: tuple[int, ...]) -> Alias | None:
+        if space(shape) == space(base.shape):
+            return Alias(base, lambda v: v.reshaped(shape), lambda axes: own_axes(base.shape, _numbers(axes)))
+        root = self.root(base)
+        whole = View(Buffer(0, root.dtype), 0, root.shape, row_major(root.shape))
+        if self.view(base, whole).reshaped(shape) is None:
+            return None
+        self.row_major.add(root)
+        return Alias(base, lambda v: v.reshaped(shape), None)
+
+    # ---- what must lie in memory
+
+    def _in_memory(self) -> set[Value]:
+        """Values that are certain to be stored: results, and operands of all that is not elementwise."""
+        certain = set(self.program.results()) | set(self.program.sources())
+        for i in reversed(self.program.instructions):
+            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i):
+                if i.result in certain:
+                    certain.update(i.reads())
+            elif not (_pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod))):
+                certain.update(i.reads())
+        return certain
+
+    def _deferrable(self, i: Instruction) -> bool:
+        return (
+            _pointwise(i)
+            and isinstance(i.gate, CHEAP)
+            and i.result not in self.in_memory
+            and all(self._reachable(x) for x in i.reads())
+        )
+
+    def _reachable(self, x: Value) -> bool:
+        """Whether a value can be read, or computed again, anywhere."""
+        root = self.root(x)
+        return root in self.in_memory or root in self.deferred
+
+    # ---- placing instructions
+
+    def _place(self, i: Instruction) -> None:
+        alias = self._alias_of(i)
+        if alias is not None:
+            if alias.axes is None:
+                self._settle(alias.base)
+            self.aliases[i.result] = alias
+            return
+        if self._deferrable(i):
+            self.deferred.add(i.result)
+        elif _pointwise(i):
+            self._place_pointwise(i)
+        elif isinstance(i.gate, (Sum, Max, Min, Prod)):
+            self._place_reduction(i)
+        elif isinstance(i.gate, Matmul):
+            self._place_product(i)
+        elif isinstance(i.gate, Reshape):
+            self._place_copy(i)
+        elif not (self._place_gather(i) or self._place_pieces(i)):
+            self._place_library(i)
+
+    def _new(self, full: tuple[int, ...], **kw: Any) -> Group:
+        group = Group(full, **kw)
+        group.number = len(self.groups)
+        self.groups.append(group)
+        return group
+
+    def _finish(self, i: Instruction, group: Group, ref: Ref, axes: Axes) -> None:
+        group.made[i.result] = ref, axes
+        group.refs[i.result, axes] = ref
+        group.instructions.append(i)
+        self.home[i.result] = group.number
+
+    def _place_pointwise(self, i: Instruction) -> None:
+        wanted = space(i.result.shape)
+        needs = [(x, broadcast_axes(x.shape, i.result.shape, own_axes(i.result.shape))) for x in i.reads()]
+        group, late = self._group_for(i, wanted, needs)
+        among = group.kept if late else None
+        axes = own_axes(i.result.shape, among)
+        self._finish(i, group, self._computed(group, i, axes, late), axes)
+
+    def _group_for(
+        self, i: Instruction, wanted: tuple[int, ...], needs: list[tuple[Value, Axes]]
+    ) -> tuple[Group, bool]:
+        """The group that makes what an instruction reads, or else one that reads the same, or else a new one."""
+        first = self._first_possible(needs)
+        for group in self._candidates(first):
+            if not group.open or (group.number != first and not self._akin(group, i, needs)):
+                continue
+            for late in (False, True) if group.reduced else (False,):
+                among = group.kept if late else tuple(range(len(group.full)))
+                if tuple(group.full[a] for a in among) != wanted:
+                    continue
+                if all(self._readable(group, x, _moved(axes, among), late) for x, axes in needs):
+                    return group, late
+        return self._new(wanted), False
+
+    def _candidates(self, first: int) -> list[Group]:
+        """Groups to join, the one that makes what is read before all others; looking far would take long."""
+        return self.groups[max(first, 0) :][:1] + self.groups[max(first + 1, len(self.groups) - LOOK_BACK) :]
+
+    def _first_possible(self, needs: list[tuple[Value, Axes]]) -> int:
+        """The number of the last group that makes any of what is read; -1 if all lies in memory beforehand."""
+        return max((self._made_in(x) for x, _ in needs), default=-1)
+
+    def _made_in(self, x: Value) -> int:
+        root = self.root(x)
+        if root in self.deferred:
+            return max((self._made_in(y) for y in self.maker[root].reads()), default=-1)
+        return self.home.get(root, -1)
+
+    def _akin(self, group: Group, i: Instruction, needs: list[tuple[Value, Axes]]) -> bool:
+        """Whether a group that makes nothing of what is read is worth joining: it reads the same, or is small."""
+        if group.product is not None:
+            return False
+        read = {self.root(v) for v in group.reads()}
+        return any(self.root(x) in read for x, _ in needs)
+
+    def _readable(self, group: Group, x: Value, axes: Axes, late: bool) -> bool:
+        """Whether a step of ``group`` can have the elements of ``x`` along ``axes``."""
+        ref = group.refs.get((x, axes))
+        if ref is not None and x in group.made:
+            return self._meets(group, ref, late)
+        alias = self.aliases.get(x)
+        if alias is not None and alias.axes is not None:
+            return self._readable(group, alias.base, alias.axes(axes), late)
+        if x in group.made:
+            return False
+        if x in self.deferred:
+            i = self.maker[x]
+            return all(self._readable(group, y, broadcast_axes(y.shape, x.shape, axes), late) for y in i.reads())
+        return self._made_in(x) < group.number
+
+    @staticmethod
+    def _meets(group: Group, ref: Ref, late: bool) -> bool:
+        """Early steps read early ones; after the reductions only what does not vary along the reduced axes is there."""
+        return not group.reduced or (ref in group.late) == late
+
+    def _computed(self, group: Group, i: Instruction, axes: Axes, late: bool) -> Ref:
+        """The step that applies a pointwise gate, with the conversions that NumPy would make."""
+        dtypes = i.gate.computes_in(*map(_told, i.operands))
+        refs = []
+        for x, dtype in zip(i.operands, dtypes, strict=True):
+            if not isinstance(x, Value):
+                refs.append(group.add(Literal(x, dtype), late))
+                continue
+            ref = self._ref(group, x, broadcast_axes(x.shape, i.result.shape, axes), late)
+            refs.append(ref if group.steps[ref].dtype == dtype else group.add(Apply(None, (ref,), dtype), late))
+        return group.add(Apply(i.gate, tuple(refs), i.result.dtype), late)
+
+    def _ref(self, group: Group, x: Value, axes: Axes, late: bool) -> Ref:
+        """The step that has the elements of ``x``: made here, computed again, or loaded."""
+        ref = group.refs.get((x, axes))
+        if ref is not None and (x in group.made or self._meets(group, ref, late)):
+            return ref
+        alias = self.aliases.get(x)
+        if alias is not None and alias.axes is not None:
+            return self._ref(group, alias.base, alias.axes(axes), late)
+        if x in self.deferred:
+            ref = self._computed(group, self.maker[x], axes, late)
+        else:
+            ref = group.add(Read(x, axes, (), x.dtype), late)
+        group.refs[x, axes] = ref
+        return ref
+
+    def _place_reduction(self, i: Instruction) -> None:
+        (x,) = i.operands
+        assert isinstance(x, Value)  # noqa: S101
+        gate = i.gate
+        own = own_axes(x.shape)
+        along = (
+            range(len(x.shape)) if gate.axis is None else (gate.axis if isinstance(gate.axis, tuple) else (gate.axis,))
+        )
+        reduced = frozenset(a for d in along if (a := own[d]) is not None)
+        full = space(x.shape)
+        group = self._group_to_reduce(x, own, full, reduced)
+        if group is None:
+            group = self._new(full)
+        if not group.reduced:
+            group.reduced = reduced
+        ref = self._ref(group, x, own, late=False)
+        if group.steps[ref].dtype != i.result.dtype:
+            ref = group.add(Apply(None, (ref,), i.result.dtype), late=False)
+        if reduced:
+            ref = group.add(Reduce(type(gate).__name__.lower(), ref, i.result.dtype), late=True)
+        self._finish(i, group, ref, own_axes(i.result.shape, group.kept))
+
+    def _group_to_reduce(self, x: Value, own: Axes, full: tuple[int, ...], reduced: frozenset[int]) -> Group | None:
+        first = self._first_possible([(x, own)])
+        for group in self._candidates(first):
+            if not group.open or group.product is not None or group.full != full:
+                continue
+            if group.reduced and group.reduced != reduced:
+                continue
+            if not group.reduced and len(reduced) == len(full) and np.prod(full) > LARGE:
+                continue
+            if group.number != first and not any(self.root(x) is self.root(v) for v in group.reads()):
+                continue
+            if self._readable(group, x, own, late=False):
+                return group
+        return None
+
+    def _place_product(self, i: Instruction) -> None:
+        x, y = i.operands
+        if not (isinstance(x, Value) and isinstance(y, Value)):
+            self._place_library(i)
+            return
+        self._settle(x)
+        self._settle(y)
+        m, k, n = x.shape[-2], x.shape[-1], y.shape[-1]
+        work = m * k * n
+        floats = x.dtype == y.dtype == i.result.dtype and x.dtype.kind == "f" and x.dtype.itemsize >= 4
+        if floats and len(i.result.shape) == 2 and work > SMALL_PRODUCT and min(m, k, n) > THIN:
+            group = self._new((m, n), product=(x, y, i.result))
+            ref = group.add(Read(i.result, (0, 1), (), i.result.dtype), late=False)
+            self._finish(i, group, ref, (0, 1))
+        elif len(i.result.shape) == 2 or work * int(np.prod(i.result.shape[:-2])) <= 16 * SMALL_PRODUCT or not floats:
+            self._place_small_product(i, x, y)
+        else:
+            self._place_library(i)
+
+    def _place_small_product(self, i: Instruction, x: Value, y: Value) -> None:
+        """A matrix product as a nest: multiply, and sum over the axis that the factors share."""
+        shape = i.result.shape
+        full = (*space(shape), *space((x.shape[-1],)))
+        group = self._new(full)
+        k = len(full) - 1 if x.shape[-1] != 1 else None
+        group.reduced = frozenset() if k is None else frozenset({k})
+        axes = own_axes(shape)
+        rows = (*broadcast_axes(x.shape[:-1], shape[:-1], axes[:-1]), k)
+        columns = (*broadcast_axes(y.shape[:-2], shape[:-2], axes[:-2]), k, axes[-1])
+        dtype = i.result.dtype
+        refs = []
+        for value, along in ((x, rows), (y, columns)):
+            ref = self._ref(group, value, along, late=False)
+            refs.append(ref if value.dtype == dtype else group.add(Apply(None, (ref,), dtype), late=False))
+        ref = group.add(Apply(Multiply(), tuple(refs), dtype), late=False)
+        if k is not None:
+            ref = group.add(Reduce("sum", ref, dtype), late=True)
+        self._finish(i, group, ref, own_axes(shape, group.kept))
+
+    def _place_gather(self, i: Instruction) -> bool:
+        """``x[rows, labels]``: an elementwise read at computed places. False for what only NumPy can do."""
+        if not isinstance(i.gate, GetItem):
+            return False
+        x, *indices = i.operands
+        if not isinstance(x, Value) or any(not isinstance(k, Value) or k.dtype.kind not in "iu" for k in indices):
+            return False
+        parts = spelled_out(i.gate.parts, len(x.shape))
+        if any(k.dtype == np.uint64 for k in indices if isinstance(k, Value)):
+            return False
+        gathered = index_axes(parts, x.shape, [k.shape for k in indices if isinstance(k, Value)], i.result.shape)
+        if gathered is None:
+            return False
+        sliced, dims, index_dims = gathered
+        self._settle(x)
+        base = Value(View(Buffer(0, x.dtype), 0, x.shape, row_major(x.shape)).sliced(sliced).shape, x.dtype)
+        self.aliases[base] = Alias(x, lambda v: v.sliced(sliced), None)
+        axes = own_axes(i.result.shape)
+        needs = [
+            (
+                k,
+                broadcast_axes(
+                    k.shape, tuple(i.result.shape[d] for d in index_dims), tuple(axes[d] for d in index_dims)
+                ),
+            )
+            for k in indices
+            if isinstance(k, Value)
+        ]
+        group = self._new(space(i.result.shape))
+        refs = [self._ref(group, k, along, late=False) for k, along in needs]
+        places = tuple(None if d is None else axes[d] for d in dims)
+        arrays = [d for d, part in enumerate(dims_of_arrays(parts)) if part]
+        ref = group.add(Read(base, places, tuple(zip(arrays, refs, strict=True)), x.dtype), late=False)
+        self._finish(i, group, ref, axes)
+        return True
+
+    def _place_pieces(self, i: Instruction) -> bool:
+        pieces = pieces_of(i) if isinstance(i.gate, (ScatterAdd, SetItem, Concatenate, Pad)) else None
+        if pieces is None or any(x.dtype not in NATIVE for x in (*i.reads(), i.result)):
+            return False
+        for x in i.reads():
+            self._settle(x)
+        group = self._new(space(i.result.shape), pieces=(i.result, pieces))
+        group.instructions.append(i)
+        self.row_major.add(i.result)
+        self.home[i.result] = group.number
+        return True
+
+    def _place_copy(self, i: Instruction) -> None:
+        """A reshape that no strides express: the elements are copied into order, and then seen in the new shape."""
+        (x,) = i.operands
+        assert isinstance(x, Value)  # noqa: S101
+        copy = Value(x.shape, x.dtype, name=x.name)
+        self._settle(x)
+        group = self._new(space(x.shape))
+        axes = own_axes(x.shape)
+        ref = group.add(Apply(None, (self._ref(group, x, axes, late=False),), x.dtype), late=False)
+        group.made[copy] = ref, axes
+        group.refs[copy, axes] = ref
+        group.instructions.append(i)
+        self.home[copy] = group.number
+        self.row_major.add(copy)
+        shape = i.result.shape
+        self.aliases[i.result] = Alias(copy, lambda v: v.reshaped(shape), None)
+
+    def _place_library(self, i: Instruction) -> None:
+        for x in i.reads():
+            self._settle(x)
+        group = self._new((), library=i)
+        group.instructions.append(i)
+        self.row_major.add(i.result)
+        self.home[i.result] = group.number
+
+    def _settle(self, value: Value) -> None:
+        """Make sure that a value is computed by some group, and its elements will lie in memory."""
+        root = self.root(value)
+        if root in self.deferred:
+            self.deferred.discard(root)
+            self.in_memory.add(root)
+            self._place_pointwise(self.maker[root])
+
+
+def _transposed(base: Value, order: tuple[int, ...]) -> Alias:
+    def axes(mine: Axes) -> Axes:
+        place = {axis: k for k, axis in enumerate(order)}
+        return tuple(mine[place[d]] for d in range(len(order)))
+
+    return Alias(base, lambda v: v.transposed(order), axes)
+
+
+def _numbers(axes: Axes) -> tuple[int, ...]:
+    return tuple(a for a in axes if a is not None)
+
+
+def _moved(axes: Axes, among: tuple[int, ...]) -> Axes:
+    """Axes of a result's own space as axes of the group it joins."""
+    return tuple(None if a is None else among[a] for a in axes)
+
+
+def _unit_reshape(i: Instruction) -> bool:
+    return isinstance(i.gate, Reshape) and all(space(x.shape) == space(i.result.shape) for x in i.reads())
+
+
+def _told(x: Operand) -> Any:
+    """An operand as promotion of dtypes wants to be told of it: its dtype, or a Python number of its type."""
+    if not isinstance(x, Value):
+        return x
+    return {"f": 0.5, "i": 0, "b": False}[x.dtype.kind] if x.weak else x.dtype
+
+
+CHEAP = (Add, Subtract, Multiply, Negative, Square, Absolute, Maximum, Minimum, Where, Relu, LeakyRelu, Cast)
+"""Gates that take an instruction or two: applying them again costs less than storing what they gave."""
+NATIVE = frozenset(np.dtype(code) for code in "?bBhHiIlLqQfd")
+"""The dtypes that native code handles."""
+
+
+def lowers(gate: Any) -> bool:
+    """Whether the gate says what it is in native code."""
+    return getattr(gate, "lower", None) is not None
+
+
+def _pointwise(i: Instruction) -> bool:
+    """Whether native code computes the gate element by element."""
+    gate = i.gate
+    return (
+        gate.elementwise
+        and not isinstance(gate, BroadcastTo)
+        and lowers(gate)
+        and all(x.dtype in NATIVE for x in (*i.reads(), i.result))
+    )
+
+
+# ---- indexing
+
+
+def spelled_out(parts: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
+    """An index with one part for each axis: the ellipsis, or the axes left out, as full slices."""
+    used = sum(1 for p in parts if p is not None and p is not Ellipsis)
+    rest = (slice(None),) * (ndim - used)
+    if Ellipsis in [p for p in parts if not isinstance(p, slice)]:
+        at = next(k for k, p in enumerate(parts) if p is Ellipsis)
+        return (*parts[:at], *rest, *parts[at + 1 :])
+    return (*parts, *rest)
+
+
+def dims_of_arrays(parts: tuple[Any, ...]) -> list[bool]:
+    """For each axis of the sliced array whether an array indexes it; integers have dropped theirs."""
+    return [p is np.ndarray for p in parts if p is None or p is np.ndarray or isinstance(p, slice)]
+
+
+def index_axes(
+    parts: tuple[Any, ...], shape: tuple[int, ...], indices: list[tuple[int, ...]], result: tuple[int, ...]
+) -> tuple[tuple[Any, ...], list[int | None], list[int]] | None:
+    """How an index with arrays reads: the basic index to take first, for each axis left the axis of the result (None
+    for an axis that an array indexes), and the axes of the result along which the arrays lie.
+
+    Integers beside arrays take part in NumPy's broadcasting of indices; None here where that moves axes.
+    """
+    together = np.broadcast_shapes(*indices)
+    at = [k for k, p in enumerate(parts) if p is np.ndarray]
+    integers = [k for k, p in enumerate(parts) if isinstance(p, int)]
+    if integers:
+        return None
+    sliced = tuple(slice(None) if p is np.ndarray else p for p in parts)
+    adjacent = at == list(range(at[0], at[-1] + 1))
+    start = at[0] if adjacent else 0
+    index_dims = list(range(start, start + len(together)))
+    others = iter([d for d in range(len(result)) if d not in index_dims])
+    dims = [None if p is np.ndarray else next(others) for p in parts]
+    return sliced, dims, index_dims
+
+
+def pieces_of(i: Instruction) -> tuple[Piece, ...] | None:
+    """What a value is put together of, in order; None for what only NumPy can do."""
+    gate, operands = i.gate, i.operands
+
+    def same(v: View) -> View:
+        return v
+
+    if isinstance(gate, Concatenate):
+        return _concatenated(i)
+    if isinstance(gate, Pad):
+        inner = tuple(
+            slice(before, before + n)
+            for (before, _), n in zip(gate.widths, operands[0].shape, strict=True)  # type: ignore[union-attr]
+        )
+        return Piece(0, same), Piece(operands[0], lambda v: v.sliced(inner))
+    if not gate.basic:
+        return None
+    parts = spelled_out(gate.parts, len(i.result.shape))
+    if isinstance(gate, ScatterAdd):
+        return Piece(0, same), Piece(operands[0], lambda v: v.sliced(parts))
+    x, v = operands
+    return Piece(x, same), Piece(v, lambda view: view.sliced(parts))
+
+
+def _concatenated(i: Instruction) -> tuple[Piece, ...]:
+    axis = i.gate.axis % len(i.result.shape)
+    pieces, start = [], 0
+    for x in i.operands:
+        assert isinstance(x, Value)  # noqa: S101
+        part = (slice(None),) * axis + (slice(start, start + x.shape[axis]),)
+        pieces.append(Piece(x, lambda v, part=part: v.sliced(part)))  # type: ignore[misc]
+        start += x.shape[axis]
+    return tuple(pieces)

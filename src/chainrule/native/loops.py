@@ -1,0 +1,584 @@
+"""A loop nest as LLVM IR: loops, vectors with masked tails, accumulators.
+
+The text depends on the structure of the nest alone: which strides are 0 or 1, the steps, the dtypes. Extents, strides
+and pointers are read at run time from the arguments, so nests of equal structure share one compiled kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+import numpy as np
+
+from chainrule.native.lanes import Lane, Lanes
+from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Reduce, Ref, Store
+from chainrule.native.views import Buffer
+
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+POINTER = ir.PointerType()
+VECTORS_AT_ONCE = 4
+"""How many vectors a reduction takes at a time: independent sums hide the latency of an addition."""
+BAD_INDEX = 1
+"""The error code of an index that is out of range."""
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """An argument of a kernel: the address of an element, known once the buffer has memory."""
+
+    buffer: Buffer
+    offset: int
+
+
+def kernel_text(nest: Nest, vector_bytes: int, name: str = "nest") -> str:
+    """The IR of a module with the nest as its one function."""
+    return str(_Emitter(nest, vector_bytes, name).emit())
+
+
+def structure(nest: Nest, vector_bytes: int) -> Any:
+    """What the text of the nest depends on: nests of equal structure share a kernel."""
+
+    def pattern(access: Access) -> Any:
+        classes = tuple(_stride_class(nest, axis, s) for axis, s in enumerate(access.strides))
+        return access.dtype.str, classes, tuple(ref for ref, _, _ in access.computed)
+
+    steps = tuple(
+        ("load", pattern(s.access), s.dtype.str)
+        if isinstance(s, Load)
+        else ("literal", repr(s.number), s.dtype.str)
+        if isinstance(s, Literal)
+        else ("apply", _gate_key(s.gate), s.refs, s.dtype.str)
+        if isinstance(s, Apply)
+        else (s.kind, s.ref, s.dtype.str)
+        for s in nest.steps
+    )
+    stores = tuple((pattern(s.access), s.ref, s.adding) for s in nest.stores)
+    return len(nest.kept), len(nest.reduced), nest.across, nest.serial, steps, stores, lanes_of(nest, vector_bytes)
+
+
+def _gate_key(gate: Any) -> Any:
+    if gate is None:
+        return None
+    fields = tuple((name, repr(value)) for name, value in sorted(vars(gate).items()))
+    return type(gate).__qualname__, fields
+
+
+def _stride_class(nest: Nest, axis: int, stride: int) -> str:
+    if stride == 0:
+        return "0"
+    return "1" if stride == 1 and axis == _vector_axis(nest) else "s"
+
+
+def _vector_axis(nest: Nest) -> int | None:
+    if nest.serial or not nest.extents:
+        return None
+    return len(nest.extents) - 1 if nest.across else len(nest.kept) - 1 if nest.kept else None
+
+
+def lanes_of(nest: Nest, vector_bytes: int) -> int:
+    """How many elements a vector has: as many of the narrowest floats as a register holds."""
+    if _vector_axis(nest) is None:
+        return 1
+    sizes = [s.dtype.itemsize for s in nest.steps if s.dtype.kind == "f"] or [8]
+    return vector_bytes // max(min(sizes), 4)
+
+
+def arguments(nest: Nest) -> list[int | Pointer]:
+    """What the kernel reads: the extents, then for each access its pointer and the strides that are not 0 or 1."""
+    made: list[int | Pointer] = list(nest.extents)
+    for access in nest.accesses():
+        made.append(Pointer(access.buffer, access.offset))
+        made.extend(s for axis, s in enumerate(access.strides) if _stride_class(nest, axis, s) == "s")
+        for _, stride, extent in access.computed:
+            made.extend((stride, extent))
+    return made
+
+
+@dataclass
+class _Place:
+    """One iteration, or one vector of them: the index along each axis, the values so far, the lanes in use."""
+
+    index: dict[int, Any]
+    values: dict[Ref, Lane]
+    mask: Any = None
+
+    def inside(self, axis: int, index: Any, mask: Any = None) -> _Place:
+        return _Place({**self.index, axis: index}, dict(self.values), mask if mask is not None else self.mask)
+
+
+@dataclass
+class _Operand:
+    """An access as the kernel sees it: base pointer and strides in registers."""
+
+    access: Access
+    base: Any
+    strides: dict[int, Any]
+    computed: list[tuple[Ref, Any, Any]]
+
+
+class _Emitter:
+    def __init__(self, nest: Nest, vector_bytes: int, name: str) -> None:
+        self.nest, self.lanes, self.avx512 = nest, lanes_of(nest, vector_bytes), vector_bytes == 64
+        self.vector = _vector_axis(nest)
+        self.depends = self._dependences()
+        self.early = self._early()
+        self.module = ir.Module(name)
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, I64, POINTER])
+        self.function = ir.Function(self.module, kind, name)
+        self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+
+    # ---- what depends on what
+
+    def _dependences(self) -> list[frozenset[int]]:
+        """For each step the axes along which it varies."""
+        made: list[frozenset[int]] = []
+        kept = frozenset(range(len(self.nest.kept)))
+        for step in self.nest.steps:
+            if isinstance(step, Load):
+                axes = frozenset(a for a, s in enumerate(step.access.strides) if s)
+                made.append(axes.union(*(made[ref] for ref, _, _ in step.access.computed)))
+            elif isinstance(step, Apply):
+                made.append(frozenset().union(*(made[ref] for ref in step.refs)))
+            elif isinstance(step, Reduce):
+                made.append(made[step.ref] & kept)
+            else:
+                made.append(frozenset())
+        return made
+
+    def _early(self) -> set[Ref]:
+        """The steps that run before the reductions are complete."""
+        steps = self.nest.steps
+        if not self.nest.reduced:
+            return set(range(len(steps)))
+        late: set[Ref] = set()
+        for ref, step in enumerate(steps):
+            if isinstance(step, Reduce) or any(r in late for r in _reads(step)):
+                late.add(ref)
+        early = {s.ref for s in steps if isinstance(s, Reduce)}
+        early |= {s.ref for s in self.nest.stores if s.ref not in late and self._in_full_space(s)}
+        for s in self.nest.stores:
+            if s.ref in early:
+                early |= {r for r, _, _ in s.access.computed}
+        for ref in range(len(steps) - 1, -1, -1):
+            if ref in early:
+                early.update(_reads(steps[ref]))
+        return early - late
+
+    def _in_full_space(self, store: Store) -> bool:
+        """Whether a store is made for each index of the reduced axes, too."""
+        kept = len(self.nest.kept)
+        return any(store.access.strides[kept:]) or any(a >= kept for a in self.depends[store.ref])
+
+    # ---- the function
+
+    def emit(self) -> ir.Module:
+        arguments, self.i0, self.i1, self.j0, self.j1, self.context = self.function.args
+        self._read_arguments(arguments)
+        place = _Place({}, {})
+        self._steps(place, frozenset())
+        self._kept_loops(place, 0)
+        self.b.ret_void()
+        return self.module
+
+    def _read_arguments(self, arguments: Any) -> None:
+        position = 0
+
+        def following() -> Any:
+            nonlocal position
+            position += 1
+            return self.b.load(self.b.gep(arguments, [I64(position - 1)], source_etype=I64), typ=I64)
+
+        self.extents = [following() for _ in self.nest.extents]
+        self.operands: dict[int, _Operand] = {}
+        for number, access in enumerate(self.nest.accesses()):
+            base = self.b.inttoptr(following(), POINTER)
+            strides = {}
+            for axis, s in enumerate(access.strides):
+                kind = _stride_class(self.nest, axis, s)
+                if kind != "0":
+                    strides[axis] = I64(1) if kind == "1" else following()
+            computed = [(ref, following(), following()) for ref, _, _ in access.computed]
+            self.operands[number] = _Operand(access, base, strides, computed)
+        loads = [r for r, s in enumerate(self.nest.steps) if isinstance(s, Load)]
+        self.operand_of = {ref: self.operands[k] for k, ref in enumerate(loads)}
+        self.target_of = [self.operands[len(loads) + k] for k in range(len(self.nest.stores))]
+
+    def _range(self, axis: int) -> tuple[Any, Any]:
+        """The part of an axis that this call works on."""
+        last = len(self.nest.kept) - 1
+        if axis == last and (last > 0 or axis == self.vector):
+            return self.j0, self.j1
+        if axis == 0 and last >= 0:
+            return self.i0, self.i1
+        return I64(0), self.extents[axis]
+
+    def _kept_loops(self, place: _Place, axis: int) -> None:
+        if axis == len(self.nest.kept):
+            self._reduced_loops([place])
+        elif axis == self.vector:
+            at_once = VECTORS_AT_ONCE if self.nest.reduced else 1
+            for places in self._vectors(place, axis, *self._range(axis), at_once):
+                for one in places:
+                    self._steps(one, frozenset(range(axis + 1)))
+                self._reduced_loops(places)
+        else:
+            with self._loop(*self._range(axis)) as index:
+                inner = place.inside(axis, index)
+                self._steps(inner, frozenset(range(axis + 1)))
+                self._kept_loops(inner, axis + 1)
+
+    def _reduced_loops(self, places: list[_Place]) -> None:
+        """The reduced axes for one element, or for several vectors at once; then what follows the reductions."""
+        if not self.nest.reduced:
+            self._stores(places, late=False)
+            return
+        across = self.nest.across
+        count = VECTORS_AT_ONCE if across else len(places)
+        sums = [
+            {r: self._accumulator(r, s) for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce)}
+            for _ in range(count)
+        ]
+        self._reduce_along(places, sums, len(self.nest.kept))
+        if across:
+            totals = self._combined(sums)
+            places[0].values.update(totals)
+        else:
+            for place, accumulators in zip(places, sums, strict=True):
+                for ref, accumulator in accumulators.items():
+                    place.values[ref] = self._loaded(accumulator, self.nest.steps[ref].dtype)
+        for place in places:
+            self._late_steps(place)
+        self._stores(places, late=True)
+
+    def _reduce_along(self, places: list[_Place], sums: list[dict[Ref, Any]], axis: int) -> None:
+        if axis == len(self.nest.extents):
+            for place, accumulators in zip(places, sums, strict=False):
+                for ref, accumulator in accumulators.items():
+                    self._accumulate(place, ref, accumulator)
+            self._stores(places, late=False)
+            return
+        known = frozenset(range(axis + 1))
+        if axis == self.vector:
+            for vectors in self._vectors(places[0], axis, I64(0), self.extents[axis], VECTORS_AT_ONCE):
+                for one in vectors:
+                    self._steps(one, known)
+                self._reduce_along(vectors, sums, axis + 1)
+            return
+        with self._loop(I64(0), self.extents[axis]) as index:
+            inner = [place.inside(axis, index) for place in places]
+            for one in inner:
+                self._steps(one, known)
+            self._reduce_along(inner, sums, axis + 1)
+
+    # ---- loops
+
+    @contextmanager
+    def _loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
+        """A loop from ``low`` while index + step - 1 < high; afterwards ``self.reached`` is where it ended."""
+        b = self.b
+        before = b.block
+        head, body, after = (self.function.append_basic_block(n) for n in ("head", "body", "after"))
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(I64)
+        index.add_incoming(low, before)
+        end = index if step == 1 else b.add(index, I64(step - 1))
+        b.cbranch(b.icmp_signed("<", end, high), body, after)
+        b.position_at_end(body)
+        yield index
+        following = b.add(index, I64(step), flags=("nsw",))
+        index.add_incoming(following, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        self.reached = index
+
+    def _vectors(self, place: _Place, axis: int, low: Any, high: Any, at_once: int) -> Iterator[list[_Place]]:
+        """Loops over an axis by vectors: several at a time, then one, then the masked rest."""
+        lanes = self.lanes
+        for several in sorted({at_once, 1}, reverse=True):
+            with self._loop(low, high, several * lanes) as index:
+                yield [place.inside(axis, self._plus(index, k * lanes)) for k in range(several)]
+            low = self.reached
+        if lanes == 1:
+            return
+        with self.b.if_then(self.b.icmp_signed("<", low, high)):
+            left = self._splat(self.b.sub(high, low))
+            numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+            yield [place.inside(axis, low, self.b.icmp_signed("<", numbers, left))]
+
+    def _plus(self, index: Any, distance: int) -> Any:
+        return index if distance == 0 else self.b.add(index, I64(distance), flags=("nsw",))
+
+    def _lanes(self, width: int) -> Lanes:
+        return Lanes(self.b, width, self.avx512)
+
+    def _splat(self, scalar: Any, lanes: int | None = None) -> Any:
+        return self._lanes(lanes or self.lanes).spread(scalar, np.int64).value
+
+    # ---- steps
+
+    def _steps(self, place: _Place, known: frozenset[int]) -> None:
+        """Every early step that varies along known axes only and has not run yet: at the outermost loop possible."""
+        for ref in sorted(self.early):
+            if ref not in place.values and self.depends[ref] <= known and not self._fused_away(ref):
+                place.values[ref] = self._value(ref, place)
+
+    def _late_steps(self, place: _Place) -> None:
+        for ref in range(len(self.nest.steps)):
+            if ref not in place.values and ref not in self.early:
+                place.values[ref] = self._value(ref, place)
+
+    def _width(self, ref: Ref) -> int:
+        """Whether a step varies along the vectors, or is the same for all their lanes."""
+        return self.lanes if self.vector is not None and self.vector in self.depends[ref] else 1
+
+    def _value(self, ref: Ref, place: _Place) -> Lane:
+        step = self.nest.steps[ref]
+        width = self._width(ref)
+        b = self._lanes(width)
+        if isinstance(step, Load):
+            return b.cast(self._load(self.operand_of[ref], place, width), step.dtype)
+        if isinstance(step, Literal):
+            return b.constant(step.number, step.dtype)
+        assert isinstance(step, Apply)  # noqa: S101  reductions get their value from their accumulators
+        operands = [self._widened(place.values[r], r, width) for r in step.refs]
+        if step.gate is None:
+            return b.cast(operands[0], step.dtype)
+        return b.cast(step.gate.lower(b, *operands), step.dtype)
+
+    def _widened(self, lane: Lane, ref: Ref, width: int) -> Lane:
+        if width == 1 or self._width(ref) == width:
+            return lane
+        return self._lanes(width).spread(lane.value, lane.dtype)
+
+    # ---- memory
+
+    def _address(self, operand: _Operand, place: _Place, width: int) -> tuple[Any, bool]:
+        """The address of the first lane, or of each lane where they do not lie side by side."""
+        b = self.b
+        at: Any = I64(0)
+        apart = bool(operand.computed) and width > 1
+        for axis, stride in operand.strides.items():
+            if axis == self.vector and not (isinstance(stride, ir.Constant) and stride.constant == 1):
+                apart = apart or width > 1
+            at = b.add(at, b.mul(place.index[axis], stride))
+        if not apart:
+            for ref, stride, extent in operand.computed:
+                at = b.add(at, b.mul(self._checked(ref, extent, place, 1), stride))
+            return b.gep(operand.base, [at], source_etype=_memory(operand.access.dtype)), False
+        every = self._splat(at, width)
+        if self.vector in operand.strides:
+            numbers = ir.Constant(ir.VectorType(I64, width), list(range(width)))
+            every = b.add(every, b.mul(numbers, self._splat(operand.strides[self.vector], width)))
+        for ref, stride, extent in operand.computed:
+            index = self._checked(ref, extent, place, width)
+            every = b.add(every, b.mul(index, self._splat(stride, width)))
+        size = self._splat(I64(operand.access.dtype.itemsize), width)
+        start = self._splat(b.ptrtoint(operand.base, I64), width)
+        return b.inttoptr(b.add(start, b.mul(every, size)), ir.VectorType(POINTER, width)), True
+
+    def _checked(self, ref: Ref, extent: Any, place: _Place, width: int) -> Any:
+        """A computed index brought into range: negative ones count from the end; bad ones are noted and become 0."""
+        b = self.b
+        lanes = Lanes(b, width)
+        index = lanes.cast(self._widened(place.values[ref], ref, width), np.dtype(np.int64)).value
+        if width > 1:
+            extent = self._splat(extent, width)
+        zero = lanes.constant(0, np.int64).value
+        index = b.select(b.icmp_signed("<", index, zero), b.add(index, extent), index)
+        good = b.icmp_unsigned("<", index, extent)
+        bad = b.not_(good)
+        if width > 1:
+            if place.mask is not None:
+                bad = b.and_(bad, place.mask)
+            bad = b.icmp_unsigned("!=", b.bitcast(bad, ir.IntType(width)), ir.Constant(ir.IntType(width), 0))
+        with b.if_then(bad, likely=False):
+            b.store(I64(BAD_INDEX), self.context)
+        return b.select(good, index, zero)
+
+    def _load(self, operand: _Operand, place: _Place, width: int) -> Lane:
+        dtype = operand.access.dtype
+        kind = _memory(dtype)
+        address, apart = self._address(operand, place, width)
+        if width == 1:
+            value = self.b.load(address, typ=kind, align=dtype.itemsize)
+            return self._lanes(1).loaded(value, dtype)
+        vector = ir.VectorType(kind, width)
+        if apart or place.mask is not None:
+            mask = place.mask if place.mask is not None else ir.Constant(ir.VectorType(I1, width), [1] * width)
+            name = "gather" if apart else "load"
+            where = f".v{width}p0" if apart else ".p0"
+            zeros = ir.Constant(vector, [0] * width)
+            intrinsic = self._intrinsic(
+                f"llvm.masked.{name}.v{width}{_suffix(kind)}{where}", vector, [address.type, I32, mask.type, vector]
+            )
+            value = self.b.call(intrinsic, [address, I32(dtype.itemsize), mask, zeros])
+        else:
+            value = self.b.load(address, typ=vector, align=dtype.itemsize)
+        return self._lanes(width).loaded(value, dtype)
+
+    def _stores(self, places: list[_Place], *, late: bool) -> None:
+        for place in places:
+            for store, operand in zip(self.nest.stores, self.target_of, strict=True):
+                is_late = bool(self.nest.reduced) and not (store.ref in self.early and self._in_full_space(store))
+                if is_late == late:
+                    self._store(store, operand, place)
+
+    def _store(self, store: Store, operand: _Operand, place: _Place) -> None:
+        dtype = operand.access.dtype
+        varies = self.vector in operand.strides or any(self._width(r) > 1 for r, _, _ in operand.computed)
+        width = self.lanes if self.vector is not None and varies else 1
+        lane = self._lanes(self._width(store.ref)).cast(place.values[store.ref], dtype)
+        lane = self._widened(lane, store.ref, width)
+        address, apart = self._address(operand, place, width)
+        kind = _memory(dtype)
+        if width == 1:
+            b = self._lanes(1)
+            if store.adding:
+                lane = b.add(b.loaded(self.b.load(address, typ=kind, align=dtype.itemsize), dtype), lane)
+            self.b.store(b.stored(lane), address, align=dtype.itemsize)
+            return
+        value = self._lanes(width).stored(lane)
+        vector = ir.VectorType(kind, width)
+        if not apart and place.mask is None:
+            self.b.store(value, address, align=dtype.itemsize)
+            return
+        mask = place.mask if place.mask is not None else ir.Constant(ir.VectorType(I1, width), [1] * width)
+        name = "scatter" if apart else "store"
+        where = f".v{width}p0" if apart else ".p0"
+        intrinsic = self._intrinsic(
+            f"llvm.masked.{name}.v{width}{_suffix(kind)}{where}",
+            ir.VoidType(),
+            [vector, address.type, I32, mask.type],
+        )
+        self.b.call(intrinsic, [value, address, I32(dtype.itemsize), mask])
+
+    def _intrinsic(self, name: str, result: Any, operands: list[Any]) -> Any:
+        known = self.module.globals.get(name)
+        return known or ir.Function(self.module, ir.FunctionType(result, operands), name)
+
+    # ---- reductions
+
+    def _sum_width(self, ref: Ref) -> int:
+        """How many partial results a reduction has: one for each lane if vectors lie along a reduced axis."""
+        return self.lanes if self.nest.across else self._width(ref)
+
+    def _accumulator(self, ref: Ref, step: Reduce) -> Any:
+        """A variable that holds the reduction so far; LLVM keeps it in a register."""
+        b = self._lanes(self._sum_width(ref))
+        start = b.constant(_IDENTITY[step.kind](step.dtype), step.dtype)
+        with self.b.goto_entry_block():
+            variable = self.b.alloca(start.value.type)
+        self.b.store(start.value, variable)
+        return variable
+
+    def _loaded(self, variable: Any, dtype: np.dtype[Any]) -> Lane:
+        return Lane(self.b.load(variable, typ=variable.allocated_type), dtype)
+
+    def _accumulate(self, place: _Place, ref: Ref, variable: Any) -> None:
+        step = self.nest.steps[ref]
+        assert isinstance(step, Reduce)  # noqa: S101
+        width = self._sum_width(ref)
+        b = self._lanes(width)
+        so_far = self._loaded(variable, step.dtype)
+        if self._fused_away(step.ref):
+            x, y = (self._widened(place.values[r], r, width) for r in self.nest.steps[step.ref].refs)  # type: ignore[union-attr]
+            after = b.fma(x, y, so_far)
+        else:
+            x = self._lanes(self._width(step.ref)).cast(place.values[step.ref], step.dtype)
+            after = _COMBINE[step.kind](b, so_far, self._widened(x, step.ref, width))
+        value = after.value
+        if place.mask is not None and self.nest.across:  # the unused lanes of the rest must not count
+            value = self.b.select(place.mask, value, so_far.value)
+        self.b.store(value, variable)
+
+    def _fused_away(self, ref: Ref) -> bool:
+        """Whether a product is only ever added up: then it is one fused multiply-add."""
+        step = self.nest.steps[ref]
+        if not isinstance(step, Apply) or type(step.gate).__name__ != "Multiply" or step.dtype.kind != "f":
+            return False
+        readers = [s for s in self.nest.steps if ref in _reads(s)]
+        only = readers[0] if len(readers) == 1 else None
+        return (
+            isinstance(only, Reduce)
+            and only.kind == "sum"
+            and only.dtype == step.dtype
+            and all(self.nest.steps[r].dtype == step.dtype for r in step.refs)
+            and not any(s.ref == ref for s in self.nest.stores)
+        )
+
+    def _combined(self, sums: list[dict[Ref, Any]]) -> dict[Ref, Lane]:
+        """The accumulators of vectors along a reduced axis, added up in a fixed order."""
+        totals: dict[Ref, Lane] = {}
+        for ref in sums[0]:
+            step = self.nest.steps[ref]
+            assert isinstance(step, Reduce)  # noqa: S101
+            combine = _COMBINE[step.kind]
+            parts = [self._loaded(accumulators[ref], step.dtype) for accumulators in sums]
+            b = self._lanes(self.lanes)
+            while len(parts) > 1:
+                parts = [combine(b, x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+            totals[ref] = self._folded(parts[0], combine, step.dtype)
+        return totals
+
+    def _folded(self, lane: Lane, combine: Callable[..., Lane], dtype: np.dtype[Any]) -> Lane:
+        value, width = lane.value, self.lanes
+        while width > 1:
+            width //= 2
+            low, high = (
+                self.b.shuffle_vector(value, value, ir.Constant(ir.VectorType(I32, width), list(range(k, k + width))))
+                for k in (0, width)
+            )
+            if width == 1:
+                low, high = (self.b.extract_element(x, I32(0)) for x in (low, high))
+                return combine(self._lanes(1), Lane(low, dtype), Lane(high, dtype))
+            value = combine(self._lanes(width), Lane(low, dtype), Lane(high, dtype)).value
+        return lane
+
+
+def _reads(step: Any) -> tuple[Ref, ...]:
+    if isinstance(step, Apply):
+        return step.refs
+    if isinstance(step, Reduce):
+        return (step.ref,)
+    if isinstance(step, Load):
+        return tuple(ref for ref, _, _ in step.access.computed)
+    return ()
+
+
+def _memory(dtype: np.dtype[Any]) -> Any:
+    """The LLVM type of an element in memory; booleans are bytes there."""
+    if dtype.kind == "f":
+        return {2: ir.HalfType(), 4: ir.FloatType(), 8: ir.DoubleType()}[dtype.itemsize]
+    return ir.IntType(8 * dtype.itemsize)
+
+
+def _suffix(kind: Any) -> str:
+    names = {"half": "f16", "float": "f32", "double": "f64"}
+    return names.get(str(kind), str(kind))
+
+
+def _extreme(dtype: np.dtype[Any], largest: bool) -> Any:
+    if dtype.kind == "f":
+        return float("inf") if largest else -float("inf")
+    if dtype.kind == "b":
+        return largest
+    return int(np.iinfo(dtype).max if largest else np.iinfo(dtype).min)
+
+
+_IDENTITY: dict[str, Callable[[np.dtype[Any]], Any]] = {
+    "sum": lambda dtype: 0,
+    "prod": lambda dtype: 1,
+    "max": lambda dtype: _extreme(dtype, largest=False),
+    "min": lambda dtype: _extreme(dtype, largest=True),
+}
+_COMBINE: dict[str, Callable[..., Lane]] = {
+    "sum": lambda b, x, y: b.add(x, y),
+    "prod": lambda b, x, y: b.mul(x, y),
+    "max": lambda b, x, y: b.maximum(x, y),
+    "min": lambda b, x, y: b.minimum(x, y),
+}

@@ -1,0 +1,427 @@
+"""The plan of a Program: its kernels in order, and where every value lies.
+
+Groups are ordered so that States can be updated in place: what still reads the old value runs before. Values that only
+live inside the step share one arena by their lifetimes; inputs, States and results lie in memory of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.array import raw
+from chainrule.native.fusion import Axes, Fusion, Group, Piece, Read, own_axes, space
+from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged
+from chainrule.native.products import better_transposed
+from chainrule.native.views import Buffer, View, row_major, stored
+from chainrule.program.program import Instruction, Program, Value
+
+SHORT = 16
+"""A last axis shorter than this would leave vectors half empty: a longer one is stored innermost instead."""
+LINE = 64
+"""Buffers begin at multiples of this many bytes: of a vector, and of a cache line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """The source of a buffer that holds a result: its number."""
+
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A matrix product, c = a @ b, and what is done with each finished block of it."""
+
+    a: View
+    b: View
+    c: View
+    epilogue: Nest | None
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """A gate that NumPy runs: where its operands and its result lie."""
+
+    instruction: Instruction
+    operands: tuple[View | bool | int | float, ...]
+    result: View
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One row of the step: the work, and the group it came from."""
+
+    work: Nest | Product | Library
+    group: Group
+    checked: bool
+    """Whether it can meet a bad index."""
+
+
+@dataclass(eq=False)
+class Plan:
+    """Kernels in order, the buffers they use, and the size of the arena in bytes."""
+
+    kernels: list[Kernel]
+    arena: int
+    outputs: list[Buffer]
+    in_place: dict[Any, Buffer] = field(default_factory=dict)
+    """For each State that is stored, the buffer that stands for its memory."""
+
+
+def plan(program: Program) -> Plan:
+    """Fuse, order, lay out."""
+    return _Planner(program).plan()
+
+
+class _Planner:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.fusion = Fusion(program)
+        self.groups = list(self.fusion.groups)
+        self.views: dict[Value, View] = {}
+        self.capture_of = {id(source): value for value, source in program.captures}
+        self.sources = {v: Buffer(int(np.prod(v.shape)), v.dtype, v) for v in program.inputs}
+        for value, source in program.captures:
+            held = np.asarray(raw(source))
+            self.sources[value] = Buffer(held.size, held.dtype, value)
+            self.views[value] = View(self.sources[value], 0, held.shape, element_strides(held))
+        self.outputs = [Buffer(int(np.prod(v.shape)), v.dtype, Output(k)) for k, v in enumerate(program.outputs)]
+        self.states: dict[Any, Buffer] = {}
+        self.extra: dict[Group, list[tuple[Value, View]]] = {}
+        """Stores to results and States, besides those to the arena."""
+        self.after: dict[Group, set[Group]] = {g: set() for g in self.groups}
+        """For each group the groups that must run later."""
+
+    def plan(self) -> Plan:
+        self._find_readers()
+        for group in self.groups:
+            for value in group.reads():
+                maker = self.maker(value)
+                if maker is not None and maker is not group:
+                    self.after[maker].add(group)
+        for value, buffer in zip(self.program.outputs, self.outputs, strict=True):
+            self._deliver(value, View(buffer, 0, value.shape, row_major(value.shape)))
+        for state, value in self.program.stores:
+            self._store_state(state, value)
+        order = self._ordered()
+        self._find_readers()
+        kernels = [kernel for group in order for kernel in self._kernels(group)]
+        arena = self._lay_out(kernels)
+        return Plan(kernels, arena, self.outputs, self.states)
+
+    # ---- who reads and makes what
+
+    def maker(self, value: Value) -> Group | None:
+        """The group that computes a value (None for an input or a capture)."""
+        number = self.fusion.home.get(self.fusion.root(value))
+        return None if number is None else self.groups[number]
+
+    def _find_readers(self) -> None:
+        self.readers: dict[Value, set[Group]] = {}
+        for group in self.groups:
+            for value in group.reads():
+                self.readers.setdefault(self.fusion.root(value), set()).add(group)
+
+    def _computed_in(self, value: Value) -> Group | None:
+        """The group that has a value in a register, so that it can store it anywhere."""
+        group = self.maker(value)
+        return group if group is not None and value in group.made else None
+
+    # ---- results and States
+
+    def _deliver(self, value: Value, target: View) -> None:
+        group = self._computed_in(value)
+        if group is None:
+            self._copy(value, target)
+        else:
+            self.extra.setdefault(group, []).append((value, target))
+
+    def _copy(self, value: Value, target: View) -> Group:
+        """A group that copies a value from where it lies."""
+        group = Group(space(value.shape), number=len(self.groups))
+        axes = own_axes(value.shape)
+        copy = Value(value.shape, value.dtype, name=value.name)
+        group.made[copy] = group.add(Read(value, axes, (), value.dtype), late=False), axes
+        self.groups.append(group)
+        self.after[group] = set()
+        maker = self.maker(value)
+        if maker is not None:
+            self.after[maker].add(group)
+        self.readers.setdefault(self.fusion.root(value), set()).add(group)
+        self.extra[group] = [(copy, target)]
+        return group
+
+    def _store_state(self, state: Any, value: Value) -> None:
+        old = self.capture_of.get(id(state))
+        if old is None:
+            old = Value(value.shape, state.dtype, name=value.name)
+            self.sources[old] = Buffer(int(np.prod(old.shape)), old.dtype, old)
+            self.views[old] = View(self.sources[old], 0, old.shape, element_strides(state._value))
+            self.capture_of[id(state)] = old
+        self.states[state] = self.sources[old]
+        group = self._computed_in(value)
+        if group is not None and value.shape == old.shape and self._can_overwrite(group, value, old):
+            earlier = (self.readers.get(old, set()) | self._checked()) - {group}
+            if not any(self._reaches(group, g) for g in earlier):
+                for g in earlier:
+                    self.after[g].add(group)
+                self.extra.setdefault(group, []).append((value, self.views[old]))
+                return
+        self._store_at_the_end(value, old)
+
+    def _store_at_the_end(self, value: Value, old: Value) -> None:
+        """Where the new value cannot be written at once it is kept, and copied when nothing needs the old one."""
+        if self.fusion.root(value) in self.sources:  # another State's old value, say: keep it before it is overwritten
+            value = self._kept(value)
+        copy = self._copy(value, self.views[old])
+        for g in (self.readers.get(old, set()) | self._checked()) - {copy}:
+            self.after[g].add(copy)
+
+    def _kept(self, value: Value) -> Value:
+        kept = Value(value.shape, value.dtype, name=value.name)
+        group = Group(space(value.shape), number=len(self.groups))
+        axes = own_axes(value.shape)
+        group.made[kept] = group.add(Read(value, axes, (), value.dtype), late=False), axes
+        self.groups.append(group)
+        self.after[group] = set()
+        self.fusion.home[kept] = group.number
+        self.readers.setdefault(self.fusion.root(value), set()).add(group)
+        for written in self.states.values():
+            if written is self.sources.get(self.fusion.root(value)):
+                for other, extra in self.extra.items():
+                    if other is not group and any(view.buffer is written for _, view in extra):
+                        self.after[group].add(other)
+        return kept
+
+    def _can_overwrite(self, group: Group, value: Value, old: Value) -> bool:
+        """Whether the group reads the old value only where it writes the new one, or not at all."""
+        if group.product is not None and any(self.fusion.root(v) is old for v in group.product[:2]):
+            return False
+        _, axes = group.made[value]
+        return all(
+            step.value is old and step.axes == axes and not step.computed
+            for step in group.steps
+            if isinstance(step, Read) and self.fusion.root(step.value) is old
+        )
+
+    def _checked(self) -> set[Group]:
+        """Groups that can fail, by a bad index for example: they run before anything is overwritten."""
+        return {
+            g for g in self.groups if g.library is not None or any(isinstance(s, Read) and s.computed for s in g.steps)
+        }
+
+    def _reaches(self, start: Group, goal: Group) -> bool:
+        seen, todo = {start}, [start]
+        for group in todo:
+            if group is goal:
+                return True
+            fresh = self.after[group] - seen
+            seen |= fresh
+            todo.extend(fresh)
+        return False
+
+    def _ordered(self) -> list[Group]:
+        """Every group after all that must come before it, otherwise in the Program's order."""
+        waiting = dict.fromkeys(self.groups, 0)
+        for followers in self.after.values():
+            for follower in followers:
+                waiting[follower] += 1
+        ready = [g.number for g in self.groups if not waiting[g]]
+        heapify(ready)
+        order = []
+        while ready:
+            group = self.groups[heappop(ready)]
+            order.append(group)
+            for follower in self.after[group]:
+                waiting[follower] -= 1
+                if not waiting[follower]:
+                    heappush(ready, follower.number)
+        if len(order) < len(self.groups):
+            raise RuntimeError("internal error: groups wait for each other")
+        return order
+
+    # ---- where values lie
+
+    def view(self, value: Value) -> View:
+        root = self.fusion.root(value)
+        return self.fusion.view(value, self._root_view(root))
+
+    def _root_view(self, root: Value) -> View:
+        made = self.views.get(root)
+        if made is None:
+            if root in self.sources:
+                made = View(self.sources[root], 0, root.shape, row_major(root.shape))
+            else:
+                made = stored(root.shape, self._order(root), Buffer(int(np.prod(root.shape)), root.dtype))
+            self.views[root] = made
+        return made
+
+    def _order(self, root: Value) -> tuple[int, ...]:
+        """The order of a value's axes in memory, outermost first."""
+        axes = tuple(range(len(root.shape)))
+        if root in self.fusion.row_major or len(axes) < 2:
+            return axes
+        group = self.maker(root)
+        if group is not None and group.product is not None:
+            m, k = group.product[0].shape
+            n = group.product[1].shape[1]
+            if self.extra.get(group) or not better_transposed(m, n, k, root.dtype):
+                return axes
+            return (1, 0)
+        longest = max(axes, key=lambda a: root.shape[a])
+        if root.shape[-1] < SHORT and root.shape[longest] > root.shape[-1]:
+            return (*(a for a in axes if a != longest), longest)
+        return axes
+
+    # ---- kernels
+
+    def _kernels(self, group: Group) -> list[Kernel]:
+        if group.library is not None:
+            i = group.library
+            operands = tuple(self.view(x) if isinstance(x, Value) else x for x in i.operands)
+            return [Kernel(Library(i, operands, self.view(i.result)), group, checked=True)]
+        if group.pieces is not None:
+            whole, pieces = group.pieces
+            return [Kernel(self._piece(whole, piece), group, checked=False) for piece in pieces]
+        if group.product is not None:
+            return [Kernel(self._product(group), group, checked=False)]
+        nest = self._nest(group)
+        checked = any(access.computed for access in nest.accesses())
+        return [Kernel(arranged(nest, LINE // 4), group, checked)]
+
+    def _stores(self, group: Group) -> list[tuple[Value, View]]:
+        """What a group writes: values that others read, results, States."""
+        stores = []
+        for value in group.made:
+            others = self.readers.get(self.fusion.root(value), set()) - {group}
+            if others or (group.product is not None and value is group.product[2]):
+                stores.append((value, self.view(value)))
+        return stores + self.extra.get(group, [])
+
+    def _nest(self, group: Group) -> Nest:
+        order = (*group.kept, *sorted(group.reduced))
+        steps = tuple(self._step(step, order) for step in group.steps)
+        stores = tuple(
+            Store(self._access(view, group.made[value][1], (), order), group.made[value][0])
+            for value, view in self._stores(group)
+        )
+        kept = tuple(group.full[a] for a in group.kept)
+        return pruned(Nest(kept, tuple(group.full[a] for a in sorted(group.reduced)), steps, stores))
+
+    def _step(self, step: Any, order: tuple[int, ...]) -> Any:
+        if not isinstance(step, Read):
+            return step
+        return Load(self._access(self.view(step.value), step.axes, step.computed, order), step.dtype)
+
+    def _access(self, view: View, axes: Axes, computed: tuple[tuple[int, int], ...], order: tuple[int, ...]) -> Access:
+        strides = dict.fromkeys(order, 0)
+        for d, axis in enumerate(axes):
+            if axis is not None:
+                strides[axis] += view.strides[d]
+        places = tuple((ref, view.strides[d], view.shape[d]) for d, ref in computed)
+        return Access(view.buffer, view.offset, tuple(strides[a] for a in order), places)
+
+    def _product(self, group: Group) -> Product:
+        assert group.product is not None  # noqa: S101
+        a, b, c = (self.view(v) for v in group.product)
+        nest = self._nest(group)
+        own = next(s for s in nest.stores if s.access.buffer is c.buffer)
+        nest = replace(nest, stores=tuple(s for s in nest.stores if s is not own), fixed=True)
+        if c.strides[1] != 1 and c.shape[1] != 1:  # stored by columns: the transposed product
+            a, b, c = b.transposed((1, 0)), a.transposed((1, 0)), c.transposed((1, 0))
+            nest = nest.remade(lambda strides: (strides[1], strides[0]), nest.kept[::-1], ())
+        return Product(a, b, c, pruned(nest) if nest.stores else None)
+
+    def _piece(self, whole: Value, piece: Piece) -> Nest:
+        target = piece.view(self.view(whole))
+        assert target is not None  # noqa: S101
+        axes = tuple(range(len(target.shape)))
+        if isinstance(piece.source, Value):
+            source = self.view(piece.source).broadcast(target.shape)
+            step: Any = Load(self._access(source, axes, (), axes), source.buffer.dtype)
+        else:
+            step = Literal(piece.source, whole.dtype)
+        steps = (step, Apply(None, (0,), whole.dtype))
+        store = Store(self._access(target, axes, (), axes), 1, piece.adding)
+        return arranged(Nest(target.shape, (), steps, (store,)), LINE // 4)
+
+    # ---- memory
+
+    def _lay_out(self, kernels: list[Kernel]) -> int:
+        """Give each buffer of the arena an offset; buffers that are never needed at the same time may share bytes."""
+        first: dict[Buffer, int] = {}
+        last: dict[Buffer, int] = {}
+        for position, kernel in enumerate(kernels):
+            for buffer in buffers_of(kernel.work):
+                if buffer.source is None:
+                    first.setdefault(buffer, position)
+                    last[buffer] = position
+        placed: list[Buffer] = []
+        size = 0
+        for buffer in sorted(first, key=lambda b: (-b.nbytes, first[b])):
+            rivals = sorted(
+                (p for p in placed if first[p] <= last[buffer] and first[buffer] <= last[p]), key=lambda p: p.offset
+            )
+            offset = 0
+            for rival in rivals:
+                if offset + buffer.nbytes <= rival.offset:
+                    break
+                offset = max(offset, -(-(rival.offset + rival.nbytes) // LINE) * LINE)
+            buffer.offset = offset
+            placed.append(buffer)
+            size = max(size, offset + buffer.nbytes)
+        return size
+
+
+def element_strides(x: Any) -> tuple[int, ...]:
+    """The strides of an ndarray, in elements."""
+    return tuple(s // x.itemsize for s in x.strides)
+
+
+def pruned(nest: Nest) -> Nest:
+    """A nest without the steps that no store needs."""
+    needed: set[int] = {s.ref for s in nest.stores}
+    needed |= {ref for s in nest.stores for ref, _, _ in s.access.computed}
+    for ref in range(len(nest.steps) - 1, -1, -1):
+        if ref in needed:
+            needed.update(_refs(nest.steps[ref]))
+    number = {ref: k for k, ref in enumerate(sorted(needed))}
+
+    def moved(access: Access) -> Access:
+        return replace(access, computed=tuple((number[r], s, n) for r, s, n in access.computed))
+
+    steps: list[Any] = []
+    for ref in sorted(needed):
+        step = nest.steps[ref]
+        if isinstance(step, Load):
+            steps.append(replace(step, access=moved(step.access)))
+        elif isinstance(step, Apply):
+            steps.append(replace(step, refs=tuple(number[r] for r in step.refs)))
+        elif isinstance(step, Literal):
+            steps.append(step)
+        else:
+            steps.append(replace(step, ref=number[step.ref]))
+    stores = tuple(replace(s, ref=number[s.ref], access=moved(s.access)) for s in nest.stores)
+    return replace(nest, steps=tuple(steps), stores=stores)
+
+
+def _refs(step: Any) -> tuple[int, ...]:
+    if isinstance(step, Apply):
+        return step.refs
+    if isinstance(step, Load):
+        return tuple(ref for ref, _, _ in step.access.computed)
+    return () if isinstance(step, Literal) else (step.ref,)
+
+
+def buffers_of(work: Nest | Product | Library) -> list[Buffer]:
+    """The buffers that a kernel touches."""
+    if isinstance(work, Nest):
+        return [access.buffer for access in work.accesses()]
+    if isinstance(work, Product):
+        inner = [] if work.epilogue is None else buffers_of(work.epilogue)
+        return [work.a.buffer, work.b.buffer, work.c.buffer, *inner]
+    return [v.buffer for v in (*work.operands, work.result) if isinstance(v, View)]
