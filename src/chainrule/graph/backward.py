@@ -23,7 +23,7 @@ from chainrule.graph.mode import MODE, switched
 from chainrule.graph.state import Parameter
 from chainrule.graph.sums import unbroadcast
 
-_next_write = count(1).__next__
+next_write = count(1).__next__
 _last_output: ContextVar[Callable[[], Array | None]] = ContextVar("chainrule_last_output", default=lambda: None)
 
 
@@ -152,7 +152,7 @@ def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, k
 
 
 def _write_gradients(output: Array, dz: Any, accumulate: bool, keep: bool, recorder: Any) -> None:
-    write = _next_write()
+    write = next_write()
     for node, dx in flow(output, dz, free=not keep):
         if recorder is not None:
             dx = recorder.written(node, dx, accumulate)

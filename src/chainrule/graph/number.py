@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from chainrule.graph.array import Array, new_leaf
+from chainrule.graph.mode import MODE
 
 
 class Number(Array):
@@ -21,6 +24,11 @@ class Number(Array):
     size = property(lambda self: 1)
     itemsize = property(lambda self: 8)
     nbytes = property(lambda self: 8)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """NumPy's functions of Python numbers give float64, unlike Python's operators."""
+        z = super().__array_ufunc__(ufunc, method, *inputs, **kwargs)  # type: ignore[misc]
+        return MODE.get().recorder.as_float64(z) if isinstance(z, Number) else z
 
     def __len__(self) -> int:
         raise TypeError(f"{self.label()} is a number: it has no length")

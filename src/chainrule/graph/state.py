@@ -37,6 +37,11 @@ class State(Array):
     _carries_gradient = False
 
     def __init__(self, value: Any, *, dtype: DTypeLike | None = None, name: str | None = None) -> None:
+        if MODE.get().recorder is not None:
+            raise GraphError(
+                f"a {type(self).__name__} is made once, and this function is recorded to be run many times: make it "
+                "outside"
+            )
         value = real(np.array(raw(value), dtype=dtype))
         init_leaf(self, value, self._carries_gradient and value.dtype.kind == "f", name)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from chainrule.graph.array import next_number, raw
+from chainrule.graph.mode import MODE
 from chainrule.graph.scope import mark
 from chainrule.graph.state import Parameter
 
@@ -40,6 +41,22 @@ class Module:
     """How many neurons the module has besides those of the modules in it."""
     _label: str | None = None
     """What drawings call the module; its container sets it."""
+    _changes = 0
+    """How often an attribute was written: a compiled function that calls the module is recorded again after that."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        module = super().__new__(cls)
+        recorder = MODE.get().recorder
+        if recorder is not None:
+            recorder.begins(module)
+        return module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        recorder = MODE.get().recorder
+        if recorder is not None:
+            recorder.changes(self, name)
+        super().__setattr__(name, value)
+        super().__setattr__("_changes", self._changes + 1)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes from its inputs. Call the module itself, ``model(x)``: drawings then know it."""
@@ -47,6 +64,9 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         start = next_number()
+        recorder = MODE.get().recorder
+        if recorder is not None:
+            recorder.calls(self)
         output = self.forward(*inputs, **options)
         mark(output, self._label or type(self).__name__, start)
         return output

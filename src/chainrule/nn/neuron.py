@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.gates.special import sigmoid
 from chainrule.graph.array import Array
+from chainrule.graph.mode import MODE
 from chainrule.graph.state import Parameter
 from chainrule.nn.layers import as_input
 from chainrule.nn.module import Module
@@ -51,9 +52,11 @@ class Neuron(Module):
         inputs = as_input(inputs, self.weights.dtype)
         if inputs.shape != self.weights.shape:
             raise ValueError(f"this neuron has {self.weights.shape[0]} inputs, not {inputs.shape}")
-        self.cell_body_sum = np.sum(self.weights * inputs) + self.bias
-        self.firing_rate = sigmoid(self.cell_body_sum)
-        return self.firing_rate
+        cell_body_sum = np.sum(self.weights * inputs) + self.bias
+        firing_rate = sigmoid(cell_body_sum)
+        if MODE.get().recorder is None:  # to be looked at; nothing that is computed depends on it
+            vars(self).update(cell_body_sum=cell_body_sum, firing_rate=firing_rate)
+        return firing_rate
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "cell_body_sum": None, "firing_rate": None}  # a circuit cannot be pickled

@@ -90,6 +90,9 @@ def _set_item(x: Array, index: Any, v: Any) -> None:
             f"writing into {x.label()} under no_grad would cut it off from its circuit: write into a copy, "
             f"{x.name or 'x'}.detach()"
         )
+    mode = MODE.get()
+    if mode.recorder is not None:
+        mode.recorder.rebind(x)
     old = object.__new__(Array)
     _become(old, x)
     old._name = getattr(x, "_name", None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.array import Array
 from chainrule.graph.errors import GraphError
 from chainrule.graph.mode import MODE, switched
 from chainrule.graph.state import Parameter, State
@@ -61,7 +62,8 @@ class SGD:
 
     @lr.setter
     def lr(self, lr: float) -> None:
-        if not 0 < lr < math.inf:
+        unknown = MODE.get().recorder is not None and isinstance(lr, Array)
+        if not unknown and not 0 < lr < math.inf:
             raise ValueError(f"the step size must be above 0 and finite, not {lr}")
         self._lr.assign(lr)
 
@@ -76,7 +78,7 @@ class SGD:
             raise ValueError(f"the momentum must be at least 0 and below 1, not {momentum}")
         self._momentum.assign(momentum)
         if momentum and self.velocity[0] is None:
-            self.velocity = [State(np.zeros(p.shape, p.dtype)) for p in self.parameters]
+            self.velocity = [State(np.zeros(p.shape, p.dtype), name="velocity") for p in self.parameters]
 
     @property
     def l2(self) -> float:

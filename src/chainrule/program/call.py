@@ -8,7 +8,7 @@ key, and there is one Program for each key.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,26 +24,52 @@ class Call:
     """The arguments of one call.
 
     Attributes:
-        key: equal for two calls that the same Program serves.
+        key: equal for two calls that the same Program serves: pairs of a position or a name, and what is fixed of the
+            argument there.
         inputs: the ndarrays and floats in the arguments, in order.
         live: whether an argument carries a gradient.
+        names: what the function calls its positional arguments, as far as that is known.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     static: Collection[str | int]
-    key: Hashable
+    names: Sequence[str]
+    key: tuple[tuple[int | str, Hashable], ...]
     inputs: list[Any]
     live: bool
 
-    def with_inputs(self, stand_in: Callable[[Any], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments with ``stand_in(input)`` in place of each input, in order."""
+    def with_inputs(self, stand_in: Callable[[Any, str], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with ``stand_in(input, name)`` for each input in order, named like ``x`` or ``batch_0``."""
 
-        def replaced(name: str | int, tree: Any) -> Any:
-            return tree if name in self.static else map_leaves(lambda x: stand_in(x) if is_input(x) else x, tree)
+        def replaced(i: int | str, tree: Any) -> Any:
+            if i in self.static:
+                return tree
+            paths = _paths(tree, self.argument(i))
+            return map_leaves(lambda x: _replaced(x, next(paths), stand_in), tree)
 
         args = tuple(replaced(i, x) for i, x in enumerate(self.args))
         return args, {name: replaced(name, x) for name, x in self.kwargs.items()}
+
+    def argument(self, i: int | str) -> str:
+        """What the function calls its positional argument number i."""
+        if isinstance(i, str):
+            return i
+        return self.names[i] if i < len(self.names) else f"argument_{i}"
+
+
+def _replaced(x: Any, name: str, stand_in: Callable[[Any, str], Any]) -> Any:
+    return stand_in(x, name) if is_input(x) else x
+
+
+def _paths(tree: Any, path: str) -> Iterator[str]:
+    """A name for each leaf, in the order of the leaves."""
+    if not is_branch(tree):
+        yield path
+        return
+    parts = items(tree) if is_record(tree) else tree
+    for key, x in parts.items() if isinstance(parts, dict) else enumerate(parts):
+        yield from _paths(x, f"{path}_{key}")
 
 
 def is_input(x: Any) -> bool:
@@ -55,24 +81,27 @@ def _is_data(x: Array) -> bool:
     return x.live or not isinstance(x, State)
 
 
-def take_apart(args: tuple[Any, ...], kwargs: dict[str, Any], static: Collection[str | int] = ()) -> Call:
+def take_apart(
+    args: tuple[Any, ...], kwargs: dict[str, Any], static: Collection[str | int] = (), names: Sequence[str] = ()
+) -> Call:
     """The call with these arguments; those at the positions or of the names in ``static`` are fixed as they are.
 
     Raises TypeError for an argument that is fixed and does not hash, and for arrays of objects, strings or complex
     numbers.
     """
-    call = Call(args, kwargs, static, None, [], False)
-    keys = [_fixed(x) if i in static else _key(x, call) for i, x in enumerate(args)]
-    named = [_fixed(x) if name in static else _key(x, call) for name, x in kwargs.items()]
-    call.key = (*keys, tuple(kwargs), *named)
+    call = Call(args, kwargs, static, names, (), [], False)
+    places: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+    call.key = tuple([(i, _fixed(x) if i in static else _key(x, call)) for i, x in places])
     return call
 
 
 def _key(x: Any, call: Call) -> Hashable:
     kind: Any = type(x)
     if kind is np.ndarray:
+        if not real(x).dtype.isnative:
+            x = x.astype(x.dtype.newbyteorder("="))
         call.inputs.append(x)
-        return (x.shape, real(x).dtype)
+        return (x.shape, x.dtype)
     if kind is float:
         call.inputs.append(x)
         return float

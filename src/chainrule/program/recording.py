@@ -16,6 +16,7 @@ import numpy as np
 
 from chainrule.calculus.trees import map_leaves
 from chainrule.gates import arithmetic
+from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.shape import BroadcastTo, Cast
 from chainrule.graph.apply import PLAIN_OPERANDS, apply, constant_result
 from chainrule.graph.array import Array, new_leaf, new_node, next_number, raw, real
@@ -24,7 +25,7 @@ from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number, number
 from chainrule.graph.site import Site, at, user_site
 from chainrule.graph.state import State
-from chainrule.program.call import Call, take_apart
+from chainrule.program.call import Call, argument_names, take_apart
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 LITERALS = (bool, int, float)
@@ -33,6 +34,10 @@ OF_PYTHON = (
     arithmetic.Absolute, arithmetic.Square, arithmetic.Power, arithmetic.PowerOf, arithmetic.Remainder,
 )  # fmt: skip
 """The gates of Python's own operators: applied to Python numbers they give Python numbers."""
+
+
+def _of_python(gate: Any) -> bool:
+    return isinstance(gate, OF_PYTHON) or (isinstance(gate, PiecewiseConstant) and gate.function is np.floor_divide)
 
 
 class Result(int):
@@ -48,6 +53,13 @@ class Recording:
     """The function's result with a ``Result`` in place of each array."""
     guards: dict[Array, int]
     """What was read as Python numbers, with its creation number: the Program holds as long as these are the same."""
+    modules: dict[Any, int]
+    """The modules that were called, with the number of their last change: as before."""
+    gradients: tuple[tuple[Array, int | None, int], ...]
+    """If gradients are kept, the leaves from outside whose gradient was written: the leaf, the number of the output
+    that the gradient is (None if it was taken away again), and the number of the backward pass."""
+    steps: tuple[tuple[Any, int], ...]
+    """Optimisers that made a step, each with the number of the last backward pass whose gradients it used."""
 
 
 class Recorder:
@@ -60,6 +72,8 @@ class Recorder:
         self.stores: dict[State, Value] = {}
         self.guards: dict[Array, int] = {}
         self.labels: dict[Value, str] = {}
+        self.modules: dict[Any, int] = {}
+        self._made: set[int] = set()  # the identities of modules made while recording
         self._journal: dict[tuple[int, str], tuple[Any, Any]] = {}
 
     # ---- gates
@@ -79,7 +93,7 @@ class Recorder:
         written = tuple(map(self.operand, operands))
         with switched(recorder=None):
             z = apply(gate, operands)
-        weak = isinstance(gate, OF_PYTHON) and all(
+        weak = _of_python(gate) and all(
             x.weak if isinstance(x, Value) else isinstance(x, LITERALS) for x in written
         )
         if weak:
@@ -173,6 +187,14 @@ class Recorder:
             value = self.captured(leaf._value, leaf._value)
         leaf._record = (self, value)
 
+    def rebind(self, x: Array) -> None:
+        """``x[i] = v`` is about to make a new value of the object ``x``."""
+        if x.number <= self.start:
+            raise GraphError(
+                f"writing into {x.label()}, which was made outside of the recorded function, would happen once, while "
+                "it is recorded: make it a cr.State and .assign to it, or write into a copy"
+            )
+
     def as_number(self, state: State) -> Number:
         """The only element of a State as a Python number of run time."""
         if state.dtype.kind != "f" or state.size != 1:
@@ -180,6 +202,10 @@ class Recorder:
         made = number(state._value.item(), state.name)
         self._write(Cast.of(made.dtype), (self.value_of(state),), made, weak=True)
         return made
+
+    def as_float64(self, x: Number) -> Array:
+        """A Python number of run time as an array of NumPy's."""
+        return self._write(Cast.of(x.dtype), (self.value_of(x),), new_leaf(Array, np.asarray(x._value), False))
 
     # ---- gradients
 
@@ -243,11 +269,32 @@ class Recorder:
             raise GraphError(f"internal error: {x.label()}{at(x.site)} was made without a gate")
         self.guards.setdefault(x, x.number)
 
+    def begins(self, module: Any) -> None:
+        """``module`` is being made: its attributes may be written."""
+        self._made.add(id(module))
+
+    def calls(self, module: Any) -> None:
+        """``module`` is called: what it computes depends on its attributes."""
+        self.modules.setdefault(module, module._changes)
+
+    def changes(self, module: Any, name: str) -> None:
+        """An attribute of ``module`` is about to be written."""
+        if id(module) not in self._made:
+            raise GraphError(
+                f"writing {type(module).__name__}.{name} would happen once, while the function is recorded, and not "
+                "when it runs compiled: return the value, or keep it in a cr.State and .assign to it"
+            )
+
     def remember(self, owner: Any, attribute: str) -> None:
         """Put ``attribute`` back when the recording ends: it is about to be written."""
         key = (id(owner), attribute)
         if key not in self._journal:
             self._journal[key] = (owner, getattr(owner, attribute, None))
+
+    def written_attributes(self, attribute: str) -> list[Any]:
+        """What had this attribute written and was there before."""
+        owners = (owner for (_, name), (owner, _) in self._journal.items() if name == attribute)
+        return [owner for owner in owners if not isinstance(owner, Array) or owner.number <= self.start]
 
     def undo(self) -> None:
         """Put back everything that was written."""
@@ -275,18 +322,19 @@ def _recording(recorder: Recorder) -> Iterator[None]:
         recorder.undo()
 
 
-def recording(function: Callable[..., Any], call: Call) -> Recording:
+def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = False) -> Recording:
     """Run ``function`` once on the arguments of ``call`` and write down what it does.
 
-    The inputs of the call become the inputs of the Program, in the same order. Raises GraphError where a recorded value
-    would be frozen, and whatever the function raises.
+    The inputs of the call become the inputs of the Program, in the same order; with ``keep_grads`` the gradients of
+    leaves from outside are its last outputs. Raises GraphError where a recorded value would be frozen, and whatever the
+    function raises.
     """
     recorder = Recorder()
     inputs: list[Value] = []
     outputs: list[Value] = []
 
-    def stand_in(x: Any) -> Array:
-        array = recorder.input(raw(x), None)
+    def stand_in(x: Any, name: str) -> Array:
+        array = recorder.input(raw(x), name)
         inputs.append(recorder.value_of(array))
         return array
 
@@ -299,6 +347,9 @@ def recording(function: Callable[..., Any], call: Call) -> Recording:
     with _recording(recorder):
         args, kwargs = call.with_inputs(stand_in)
         result = map_leaves(placed, function(*args, **kwargs))
+        written = recorder.written_attributes("_grad") if keep_grads else []
+        gradients = tuple((leaf, None if leaf._grad is None else placed(leaf._grad), leaf._write) for leaf in written)
+        steps = tuple((owner, owner._last_write) for owner in recorder.written_attributes("_last_write"))
     program = Program(
         tuple(inputs),
         tuple(recorder.captures.values()),
@@ -308,9 +359,9 @@ def recording(function: Callable[..., Any], call: Call) -> Recording:
         getattr(function, "__name__", type(function).__name__),
         recorder.labels,
     )
-    return Recording(program, result, recorder.guards)
+    return Recording(program, result, recorder.guards, recorder.modules, gradients, steps)
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Program:
     """The Program of one run of ``function`` on these arguments (see ``recording``)."""
-    return recording(function, take_apart(args, kwargs or {})).program
+    return recording(function, take_apart(args, kwargs or {}, names=argument_names(function))).program
