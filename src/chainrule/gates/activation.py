@@ -17,6 +17,8 @@ from chainrule.gates.selection import side_by_side
 class Relu(Elementwise):
     """z = max(0, x); the local gradient is 1 where x > 0, else 0 (also at 0)"""
 
+    source = "np.maximum({0}, 0)"
+
     def forward(self, x: Any) -> Any:
         return np.maximum(*side_by_side(x, 0))
 

@@ -6,15 +6,21 @@ Their results are constants. ``cr.constant``, ``detach`` and ``no_grad`` cut on 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from chainrule.gates.primitive import Elementwise, Primitive, primitive
-from chainrule.gates.template import put_back
+from chainrule.gates.template import name_of, put_back, written
 
 BY_ELEMENT = frozenset({np.isposinf, np.isneginf, np.isclose, np.round, np.around, np.ones_like, np.zeros_like})
 """Functions that work element by element without being ufuncs."""
+
+OPERATORS = {
+    np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">=", np.equal: "==", np.not_equal: "!=",
+    np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^", np.floor_divide: "//",
+}  # fmt: skip
 
 
 @primitive
@@ -41,6 +47,16 @@ class PiecewiseConstant(Primitive):
         if isinstance(self.function, np.ufunc):
             return self.function.signature is None
         return self.function in BY_ELEMENT and self.args is None and "shape" not in dict(self.kwargs)
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        if self.function in OPERATORS and self.args is None and not self.kwargs:
+            return f"{{0}} {OPERATORS[self.function]} {{1}}"
+        places = (f"{{{i}}}" for i in count())
+        args = ["{...}"] if self.args is None else [written(x, places) for x in self.args]
+        kwargs = [f"{name}={written(x, places)}" for name, x in dict(self.kwargs).items()]
+        call = f"{name_of(self.function)}({', '.join([*args, *kwargs])})"
+        return call if self.result is None else f"{call}[{self.result}]"
 
     def forward(self, *xs: Any) -> Any:
         if self.args is None:

@@ -22,6 +22,7 @@ from chainrule.gates.operands import operand
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.gates.selection import where
 from chainrule.gates.shape import Cast
+from chainrule.graph.apply import apply
 from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of
 from chainrule.graph.errors import GraphError
 from chainrule.graph.mode import MODE
@@ -32,20 +33,22 @@ Template = tuple[Any, ...]
 
 def taken_apart(index: Any) -> tuple[Template, list[Any]]:
     """An index as a template and the arrays that belong in it. Live ones raise, since an index has no gradient."""
+    if type(index) is int:
+        return (index,), []
     template: list[Any] = []
     arrays: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         kind = type(part)
-        if kind is int or part is None or part is Ellipsis:
-            template.append(part)
+        if kind is np.ndarray or isinstance(part, (Array, np.ndarray, list, tuple, bool, np.bool_)):
+            template.append(np.ndarray)
+            arrays.append(part)
         elif kind is slice:
             template.append((_bound(part.start), _bound(part.stop), _bound(part.step)))
-        elif isinstance(part, (np.ndarray, Array, list, tuple, bool, np.bool_)):
-            template.append(np.ndarray)
-            arrays.append(_kept(part))
+        elif kind is int or part is None or part is Ellipsis:
+            template.append(part)
         else:
             template.append(_integer(part))
-    return tuple(template), arrays
+    return tuple(template), _kept(arrays) if arrays else arrays
 
 
 def _bound(end: Any) -> int | None:
@@ -61,19 +64,21 @@ def _integer(part: Any) -> int:
         ) from None
 
 
-def _kept(index: Any) -> Any:
-    """An array of an index as the gate keeps it: a copy, since by the backward pass it may hold the next batch.
+def _kept(arrays: list[Any]) -> list[Any]:
+    """The arrays of an index as the gate keeps them: copies, since by the backward pass they may hold the next batch.
 
-    While a function is recorded its arrays stay what they are: what is recorded is where values come from.
+    While a function is recorded they stay what they are: what is recorded is where values come from.
     """
-    recorded = MODE.get().recorder is not None
-    if isinstance(index, Array):
-        if index.live:
-            raise TypeError(f"{index.label()} is {index.dtype}: an index must be integer or boolean")
-        return index if recorded or index.gate is not None else new_leaf(Array, np.array(index._value), False)
-    if isinstance(index, np.ndarray):
-        return index if recorded else index.copy()
-    return np.array(index) if not isinstance(index, (list, tuple)) or len(index) else np.zeros(0, np.intp)
+    copied = MODE.get().recorder is None
+    return [(x.copy() if copied else x) if type(x) is np.ndarray else _as_index(x, copied) for x in arrays]
+
+
+def _as_index(x: Any, copied: bool) -> Any:
+    if isinstance(x, Array):
+        if x.live:
+            raise TypeError(f"{x.label()} is {x.dtype}: an index must be integer or boolean")
+        return new_leaf(Array, np.array(x._value), False) if copied and x.gate is None else x
+    return np.array(x) if not isinstance(x, (list, tuple)) or len(x) else np.zeros(0, np.intp)
 
 
 def refuse_masks(arrays: list[Any], how: str) -> None:
@@ -108,6 +113,8 @@ class Indexed(Primitive):
 
     def place(self, indices: Any) -> Template:
         """The index as NumPy takes it."""
+        if not indices:
+            return self.parts
         if len(indices) == len(self.index):
             return tuple(indices)
         arrays = iter(indices)
@@ -133,6 +140,10 @@ class GetItem(Indexed):
     def notation(self) -> str:  # type: ignore[override]
         return f"{{0}}[{self.written(1)}]"
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return self.notation
+
     def forward(self, x: Any, *indices: Any) -> Any:
         return x[self.place(indices)]
 
@@ -149,13 +160,13 @@ class ScatterAdd(Indexed):
 
     shape: tuple[int, ...]
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        how = "placed" if self.basic else "added"
+        return f"{how}({{0}}, np.s_[{self.written(1)}], {self.shape})"
+
     def forward(self, x: Any, *indices: Any) -> Any:
-        z = np.zeros(self.shape, x.dtype)
-        if self.basic:
-            z[self.parts] = x
-        else:
-            np.add.at(z, self.place(indices), x)
-        return z
+        return (placed if self.basic else added)(x, self.place(indices), self.shape)
 
     def dx(self, dz: Any, indices: Any) -> Any:
         return GetItem.of(self.index)(dz, *indices)
@@ -165,10 +176,12 @@ class ScatterAdd(Indexed):
 class SetItem(Indexed):
     """z = x with the elements at the index replaced by v"""
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return f"replaced({{0}}, np.s_[{self.written(2)}], {{1}})"
+
     def forward(self, x: Any, v: Any, *indices: Any) -> Any:
-        z = np.array(x)
-        z[self.place(indices)] = v
-        return z
+        return replaced(x, self.place(indices), v)
 
     def dx(self, dz: Any, indices: Any) -> Any:
         return SetItem.of(self.index)(dz, 0.0, *indices)
@@ -185,13 +198,34 @@ class SetItem(Indexed):
         return unbroadcast(read, shape)
 
     def last_writes(self, shape: tuple[int, ...]) -> Any:
-        return PiecewiseConstant.of(last_writes, (("index", self.index), ("shape", shape)))
+        return PiecewiseConstant.of(last_writes, (), (self.parts, shape))
 
 
-def last_writes(*indices: Any, index: Template, shape: tuple[int, ...]) -> Any:
+def placed(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of ``shape`` with x at an index that meets no place twice."""
+    z = np.zeros(shape, x.dtype)
+    z[index] = x
+    return z
+
+
+def added(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of ``shape`` with x added at an index."""
+    z = np.zeros(shape, x.dtype)
+    np.add.at(z, index, x)
+    return z
+
+
+def replaced(x: Any, index: Any, v: Any) -> Any:
+    """A copy of x with v at an index."""
+    z = np.array(x)
+    z[index] = v
+    return z
+
+
+def last_writes(index: Any, shape: tuple[int, ...]) -> Any:
     """1 where a write into an array of ``shape`` stays, 0 where a later write to the same place replaces it."""
     size = math.prod(shape)
-    places = GetItem.of(index).forward(np.arange(size).reshape(shape), *indices)
+    places = np.arange(size).reshape(shape)[index]
     winner = np.zeros(size, dtype=np.intp)
     order = np.arange(places.size).reshape(places.shape)
     winner[places] = order
@@ -203,7 +237,7 @@ def getitem(x: Any, index: Any) -> Any:
     template, arrays = taken_apart(index)
     if arrays:
         refuse_masks(arrays, "reading")
-    return GetItem.of(template)(x, *arrays)
+    return apply(GetItem.of(template), (x, *arrays))
 
 
 def scatter_add(x: Any, index: Any, shape: tuple[int, ...]) -> Any:

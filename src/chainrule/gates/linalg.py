@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Elementwise, Primitive, primitive
-from chainrule.gates.reduction import Axes, kept, reduced
+from chainrule.gates.reduction import Axes, called, kept, reduced
 from chainrule.graph.sums import unbroadcast
 
 # ---- inverses, determinants, systems of equations
@@ -302,8 +302,15 @@ class EuclideanNorm(Primitive):
     axis: Axes
     keepdims: bool
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return f"np.sqrt({called('np.sum', self.axis, self.keepdims)})".replace("{0}", "np.square({0})")
+
     def forward(self, x: Any) -> Any:
         return np.sqrt(reduced(np.add, x * x, self.axis, self.keepdims))
+
+    def dissolved(self, x: Any) -> Any:
+        return np.sqrt(np.sum(x * x, axis=self.axis, keepdims=self.keepdims))
 
     def tie(self, x: Any) -> Any:
         return self.forward(x) == 0

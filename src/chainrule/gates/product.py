@@ -5,6 +5,7 @@ upstream gradient with the other factors.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def _multiplied(x: Any, y: Any) -> Any:
 class Matmul(Primitive):
     """z = x @ y for matrices and stacks of matrices (at least two axes each; the functions lift vectors)"""
 
-    notation = "{0} @ {1}"
+    notation = source = "{0} @ {1}"
 
     def forward(self, x: Any, y: Any) -> Any:
         return _multiplied(x, y)
@@ -80,10 +81,50 @@ class Einsum(Primitive):
         worthwhile = len(xs) > 1 and sum(x.size for x in xs) > 500
         return np.einsum(f"{','.join(self.inputs)}->{self.output}", *xs, optimize=worthwhile)
 
+    def dissolved(self, *xs: Any) -> Any:
+        factors = list(zip(self.inputs, xs, strict=True))
+        for picked in _order(self.inputs, self.output, [x.shape for x in xs]):
+            letters, z = factors[picked[0]]
+            rest = [f for k, f in enumerate(factors) if k not in picked]
+            for k in picked[1:]:
+                wanted = {*self.output}.union(*(f[0] for f in rest), *(factors[j][0] for j in picked if j > k))
+                letters, z = _contracted(letters, z, *factors[k], wanted)
+            factors = [*rest, (letters, z)]
+        ((letters, z),) = factors
+        return np.transpose(z, [letters.index(c) for c in self.output])
+
     def dxs(self, dz: Any, i: int, xs: Any) -> Any:
         others = [k for k in range(len(xs)) if k != i]
         inputs = (self.output, *(self.inputs[k] for k in others))
         return Einsum.of(inputs, self.inputs[i])(dz, *(xs[k] for k in others))
+
+
+def _order(inputs: tuple[str, ...], output: str, shapes: list[tuple[int, ...]]) -> list[Any]:
+    """Which factors to multiply first: numbers of factors, which go, while their product comes at the end of the list."""
+    if len(inputs) == 1:
+        return []
+    stand_ins = [np.broadcast_to(0.0, shape) for shape in shapes]
+    path = np.einsum_path(f"{','.join(inputs)}->{output}", *stand_ins, optimize="greedy")[0]
+    return [sorted(picked) for picked in path[1:]]
+
+
+def _contracted(a: str, x: Any, b: str, y: Any, wanted: set[str]) -> tuple[str, Any]:
+    """The product of two factors, summed over the letters that nobody wants any more, with its letters."""
+    both = [c for c in a if c in b and c in wanted]
+    summed = [c for c in a if c in b and c not in wanted]
+    left, right = [c for c in a if c not in b], [c for c in b if c not in a]
+    x = np.transpose(x, [a.index(c) for c in both + left + summed])
+    y = np.transpose(y, [b.index(c) for c in both + summed + right])
+    sizes = dict(zip(both + left + summed + right, (*x.shape, *y.shape[len(both) + len(summed) :]), strict=True))
+    stack, rows, inside, columns = ([sizes[c] for c in part] for part in (both, left, summed, right))
+    z_letters, z_shape = "".join(both + left + right), (*stack, *rows, *columns)
+    if not summed:
+        return z_letters, np.reshape(x, (*stack, *rows, *(1 for _ in right))) * np.reshape(
+            y, (*stack, *(1 for _ in left), *columns)
+        )
+    x = np.reshape(x, (*stack, math.prod(rows), math.prod(inside)))
+    y = np.reshape(y, (*stack, math.prod(inside), math.prod(columns)))
+    return z_letters, np.reshape(matmul(x, y), z_shape)
 
 
 def einsum(inputs: list[str], output: str, operands: list[Any]) -> Any:

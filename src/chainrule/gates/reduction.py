@@ -15,6 +15,12 @@ from chainrule.graph.sums import spread, summed
 Axes = tuple[int, ...] | None
 
 
+def called(function: str, axis: Axes, keepdims: bool) -> str:
+    """The source of a reduction: ``np.sum({0}, axis=1)``."""
+    along = "" if axis is None else f", axis={axis[0] if len(axis) == 1 else axis}"
+    return f"{function}({{0}}{along}{', keepdims=True' if keepdims else ''})"
+
+
 def kept(z: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     """A reduced array with the reduced axes as length 1, ready to broadcast against ``x``."""
     if keepdims:
@@ -28,6 +34,10 @@ class Sum(Primitive):
 
     axis: Axes
     keepdims: bool
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return called("np.sum", self.axis, self.keepdims)
 
     def forward(self, x: Any) -> Any:
         return reduced(np.add, x, self.axis, self.keepdims)
@@ -43,8 +53,15 @@ class Mean(Primitive):
     axis: Axes
     keepdims: bool
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return called("np.mean", self.axis, self.keepdims)
+
     def forward(self, x: Any) -> Any:
         return reduced(np.add, x, self.axis, self.keepdims) / self.count(x)
+
+    def dissolved(self, x: Any) -> Any:
+        return np.sum(x, axis=self.axis, keepdims=self.keepdims) / self.count(x)
 
     def dx(self, dz: Any, x: Any) -> Any:
         return spread(kept(dz / self.count(x), x, self.axis, self.keepdims), x.shape)
@@ -79,6 +96,10 @@ class Extreme(Primitive):
 class Max(Extreme):
     """z = the largest element of x along the axes; elements that tie share the gradient equally"""
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return called("np.max", self.axis, self.keepdims)
+
     def forward(self, x: Any) -> Any:
         return reduced(np.maximum, x, self.axis, self.keepdims)
 
@@ -86,6 +107,10 @@ class Max(Extreme):
 @primitive
 class Min(Extreme):
     """z = the smallest element of x along the axes; elements that tie share the gradient equally"""
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return called("np.min", self.axis, self.keepdims)
 
     def forward(self, x: Any) -> Any:
         return reduced(np.minimum, x, self.axis, self.keepdims)
@@ -186,6 +211,13 @@ class LogSumExp(Primitive):
         top = np.where(np.isfinite(top), top, 0.0)
         with np.errstate(divide="ignore"):
             z = np.log(np.add.reduce(np.exp(x - top), axis=self.axis, keepdims=True)) + top
+        return z if self.keepdims else np.squeeze(z, self.axis)
+
+    def dissolved(self, x: Any) -> Any:
+        top = np.max(x, axis=self.axis, keepdims=True, initial=-math.inf)
+        top = np.where(np.isfinite(top), top, 0.0)
+        with np.errstate(divide="ignore"):
+            z = np.log(np.sum(np.exp(x - top), axis=self.axis, keepdims=True)) + top
         return z if self.keepdims else np.squeeze(z, self.axis)
 
     def dx(self, dz: Any, z: Any, x: Any) -> Any:

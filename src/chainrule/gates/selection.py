@@ -39,6 +39,7 @@ class Maximum(OneOfTwo):
     """z = max(x, y): dz/dx is 1 if x >= y, dz/dy is 1 if y >= x, else 0; at a tie both are 1"""
 
     notation = "max({0}, {1})"
+    source = "np.maximum({0}, {1})"
     ufunc = np.maximum
 
     def forward(self, x: Any, y: Any) -> Any:
@@ -59,6 +60,7 @@ class Minimum(OneOfTwo):
     """z = min(x, y): mirrors the max gate, at a tie both local gradients are 1"""
 
     notation = "min({0}, {1})"
+    source = "np.minimum({0}, {1})"
     ufunc = np.minimum
 
     def forward(self, x: Any, y: Any) -> Any:

@@ -30,6 +30,10 @@ class Transpose(Primitive):
 
     axes: tuple[int, ...]
 
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return "{0}.T" if self.axes == (1, 0) else f"np.transpose({{0}}, {self.axes})"
+
     def forward(self, x: Any) -> Any:
         return np.transpose(x, self.axes)
 
@@ -87,6 +91,10 @@ class Cast(Elementwise):
     """z = x in another floating dtype; the engine casts the gradient back"""
 
     dtype: Any
+
+    @property
+    def source(self) -> str:  # type: ignore[override]
+        return f"{{0}}.astype(np.{np.dtype(self.dtype).name})"
 
     def forward(self, x: Any) -> Any:
         return x.astype(self.dtype) if hasattr(x, "astype") else np.asarray(x, self.dtype)

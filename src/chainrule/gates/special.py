@@ -91,19 +91,19 @@ class Sinc(Elementwise):
         z = np.sinc(x)
         for n in range(1, self.order + 1):
             z = (np.sin(t + n * (math.pi / 2)) - n * z) / divisor
-        return np.where(far, z, self.series(np.where(far, 0.0, t))) if self.order else z
-
-    def series(self, t: Any) -> Any:
-        """The sum over k of (-1)^k t^(2k-n) / ((2k-n)! (2k+1))."""
-        n = self.order
-        total = t * 0.0
-        for k in range((n + 1) // 2 + 12 + n, (n + 1) // 2 - 1, -1):
-            power = 2 * k - n
-            total = total * t * t * (-1.0 / ((power + 1) * (power + 2))) + 1.0 / (2 * k + 1)
-        return total * (t if n % 2 else 1.0) * (-1.0) ** ((n + 1) // 2)
+        return np.where(far, z, sinc_series(self.order, np.where(far, 0.0, t))) if self.order else z
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * math.pi * Sinc.of(self.order + 1)(x)
+
+
+def sinc_series(n: int, t: Any) -> Any:
+    """The sum over k of (-1)^k t^(2k-n) / ((2k-n)! (2k+1))."""
+    total = t * 0.0
+    for k in range((n + 1) // 2 + 12 + n, (n + 1) // 2 - 1, -1):
+        power = 2 * k - n
+        total = total * t * t * (-1.0 / ((power + 1) * (power + 2))) + 1.0 / (2 * k + 1)
+    return total * (t if n % 2 else 1.0) * (-1.0) ** ((n + 1) // 2)
 
 
 @primitive

@@ -41,3 +41,34 @@ def put_back(template: Any, arrays: Iterator[Any]) -> Any:
     if isinstance(template, dict):
         return {key: put_back(x, arrays) for key, x in template.items()}
     return template
+
+
+def written(template: Any, places: Iterator[str]) -> str:
+    """A template as Python text, the next of ``places`` in place of each array.
+
+    >>> written((np.ndarray, [1, np.float32], slice(2)), iter("x"))
+    '(x, [1, np.float32], slice(None, 2, None))'
+    """
+    if template is np.ndarray:
+        return next(places)
+    if isinstance(template, (list, tuple)):
+        parts = [written(x, places) for x in template]
+        if isinstance(template, list):
+            return f"[{', '.join(parts)}]"
+        return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+    if isinstance(template, dict):
+        return "{{" + ", ".join(f"{key!r}: {written(x, places)}" for key, x in template.items()) + "}}"
+    if isinstance(template, np.dtype):
+        return f"np.dtype({template.name!r})"
+    if isinstance(template, np.generic):
+        return f"np.{template.dtype.name}({template.item()!r})"
+    return name_of(template) if callable(template) else repr(template)
+
+
+def name_of(function: Any) -> str:
+    """What a function or type is called in a program that has NumPy as np: ``np.linalg.norm``, ``float``."""
+    name = function.__name__
+    if getattr(np, name, None) is function:  # some do not know where they live
+        return f"np.{name}"
+    module = str(getattr(function, "__module__", ""))
+    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith("numpy.") else name

@@ -1,0 +1,236 @@
+"""Identities that hold to the bit, for NaN, infinities and the sign of zero, too: what a gate can be replaced by.
+
+A rule belongs to a type of gate. It sees one application, whose operands are simplified already, and what made them;
+it returns what stands for the result (an operand), a simpler application, or None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.arithmetic import Add, Divide, Multiply, Negative, Subtract
+from chainrule.gates.constant import Detach
+from chainrule.gates.reduction import Sum
+from chainrule.gates.selection import Maximum, Minimum, Where
+from chainrule.gates.shape import BroadcastTo, Cast, Reshape, Transpose
+from chainrule.program.program import Instruction, Operand, Value
+
+Makers = Mapping[Value, Instruction]
+Rule = Callable[[Instruction, Makers], Instruction | Operand | None]
+
+ARITHMETIC = (Add, Subtract, Multiply, Divide)
+EXACT = (*ARITHMETIC, Maximum, Minimum, Where)
+"""Gates whose results are the same to the bit however NumPy computes them."""
+
+RULES: dict[type, list[Rule]] = {}
+"""For each type of gate its rules, in the order in which they are tried."""
+
+
+def rule(*gates: type) -> Callable[[Rule], Rule]:
+    """List a rule for some types of gates."""
+
+    def listed(function: Rule) -> Rule:
+        for gate in gates:
+            RULES.setdefault(gate, []).append(function)
+        return function
+
+    return listed
+
+
+def simplified(instruction: Instruction, makers: Makers) -> Instruction | Operand:
+    """What stands for the result of an instruction, or the instruction in its simplest form."""
+    for each in RULES.get(type(instruction.gate), ()):
+        simpler = each(instruction, makers)
+        if not isinstance(simpler, Instruction):
+            if simpler is not None:
+                return simpler
+        elif type(simpler.gate) is not type(instruction.gate):  # which has other rules
+            return simplified(simpler, makers)
+        else:
+            instruction = simpler
+    return instruction
+
+
+def _made_by(x: Operand, gate: type, makers: Makers) -> Any:
+    """The instruction that made ``x``, if its gate is of a type."""
+    maker = makers.get(x) if isinstance(x, Value) else None
+    return maker if maker is not None and type(maker.gate) is gate else None
+
+
+def _alike(x: Operand, z: Value) -> bool:
+    """Whether ``x`` has the shape and dtype of ``z``, so that it can stand for it."""
+    return isinstance(x, Value) and (x.shape, x.dtype, x.weak) == (z.shape, z.dtype, z.weak)
+
+
+def _number(x: Operand, makers: Makers) -> bool | int | float | None:
+    """The number that ``x`` is known to be beforehand: one written in the code, or such a one in some dtype."""
+    if not isinstance(x, Value):
+        return x
+    maker = _made_by(x, Cast, makers)
+    if maker is None or x.weak or isinstance(maker.operands[0], Value):
+        return None
+    return np.asarray(maker.operands[0], x.dtype).item()  # type: ignore[no-any-return]
+
+
+@rule(*ARITHMETIC, Negative, Cast)
+def beforehand(i: Instruction, makers: Makers) -> Instruction | Operand | None:
+    """Arithmetic on known numbers can be done now: 2.0 * 3.0 is 6.0, and 1 / 64 as float32 is another such number."""
+    numbers = [_number(x, makers) for x in i.operands]
+    typed = any(isinstance(x, Value) for x in i.operands)
+    if any(x is None for x in numbers) or typed == i.result.weak:
+        return None
+    if isinstance(i.gate, Divide) and numbers[1] == 0:
+        return None  # warns or raises, where the user's code would
+    given = [x.dtype.type(n) if isinstance(x, Value) else n for x, n in zip(i.operands, numbers, strict=True)]
+    with np.errstate(all="ignore"):
+        z = i.gate.forward(*given)
+    return z if i.result.weak else replace(i, gate=Cast.of(i.result.dtype), operands=(z.item(),))
+
+
+@rule(*EXACT)
+def broadcasts_by_itself(i: Instruction, makers: Makers) -> Instruction | None:
+    """An operand need not be spread out where the others have the full shape.
+
+    Only for gates that NumPy computes exactly: its loops for a power, say, may round one element otherwise than many.
+    """
+    operands = list(i.operands)
+    for k, x in enumerate(operands):
+        spread = _made_by(x, BroadcastTo, makers)
+        if spread is not None:
+            operands[k] = spread.operands[0]
+            if np.broadcast_shapes(*(y.shape for y in operands if isinstance(y, Value))) != i.result.shape:
+                operands[k] = x
+    return None if operands == list(i.operands) else replace(i, operands=tuple(operands))
+
+
+@rule(*EXACT)
+def written_out(i: Instruction, makers: Makers) -> Instruction | None:
+    """A known number beside an array of its dtype is that number: Python's numbers take the array's dtype."""
+    operands = list(i.operands)
+    for k, x in enumerate(operands):
+        number = _number(x, makers)
+        if number is not None and isinstance(x, Value) and _another_says_dtype(i, operands, k, x.dtype):
+            operands[k] = number
+    return None if operands == list(i.operands) else replace(i, operands=tuple(operands))
+
+
+def _another_says_dtype(i: Instruction, operands: list[Operand], k: int, dtype: Any) -> bool:
+    first = 1 if isinstance(i.gate, Where) else 0  # the condition has no say
+    others = (y for n, y in enumerate(operands) if n >= first and n != k)
+    return k >= first and any(isinstance(y, Value) and not y.weak and y.dtype == dtype for y in others)
+
+
+@rule(Reshape)
+def reshape(i: Instruction, makers: Makers) -> Instruction | Operand | None:
+    """Only the last of several shapes counts; the shape that x has is no news."""
+    inner = _made_by(i.operands[0], Reshape, makers)
+    if inner is not None:
+        i = replace(i, operands=inner.operands)
+    return i.operands[0] if _alike(i.operands[0], i.result) else i
+
+
+@rule(Transpose)
+def transpose(i: Instruction, makers: Makers) -> Instruction | Operand | None:
+    """Two permutations are one; the identity is none."""
+    inner = _made_by(i.operands[0], Transpose, makers)
+    if inner is not None:
+        axes = tuple(_positive(inner.gate.axes)[k] for k in i.gate.axes)
+        i = replace(i, gate=Transpose.of(axes), operands=inner.operands)
+    return i.operands[0] if _positive(i.gate.axes) == tuple(range(len(i.gate.axes))) else i
+
+
+def _positive(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(k) % len(axes) for k in axes)
+
+
+@rule(BroadcastTo)
+def broadcast(i: Instruction, makers: Makers) -> Instruction | Operand | None:
+    inner = _made_by(i.operands[0], BroadcastTo, makers)
+    if inner is not None:
+        i = replace(i, operands=inner.operands)
+    return i.operands[0] if _alike(i.operands[0], i.result) else i
+
+
+@rule(Cast)
+def cast(i: Instruction, makers: Makers) -> Operand | None:
+    """To the dtype that x has; and back from one that holds every number of it."""
+    (x,) = i.operands
+    if _alike(x, i.result):
+        return x
+    inner = _made_by(x, Cast, makers)
+    if inner is not None and _alike(inner.operands[0], i.result) and _holds(x, inner.operands[0]):
+        return inner.operands[0]  # type: ignore[no-any-return]
+    return None
+
+
+def _holds(wide: Any, narrow: Any) -> bool:
+    return wide.dtype.kind == narrow.dtype.kind == "f" and np.can_cast(narrow.dtype, wide.dtype, "safe")
+
+
+@rule(Detach)
+def detach(i: Instruction, makers: Makers) -> Operand | None:
+    """Gradients are computed by now; the value is the same."""
+    return i.operands[0] if _alike(i.operands[0], i.result) else None
+
+
+@rule(Negative)
+def negative(i: Instruction, makers: Makers) -> Operand | None:
+    """--x = x"""
+    inner = _made_by(i.operands[0], Negative, makers)
+    return inner.operands[0] if inner is not None and _alike(inner.operands[0], i.result) else None
+
+
+@rule(Multiply)
+def times_one(i: Instruction, makers: Makers) -> Operand | None:
+    """1 x = x 1 = x, where the dtype stays"""
+    x, y = i.operands
+    if _is_number(y, 1) and _alike(x, i.result):
+        return x
+    return y if _is_number(x, 1) and _alike(y, i.result) else None
+
+
+@rule(Divide)
+def over_one(i: Instruction, makers: Makers) -> Operand | None:
+    """x / 1 = x, where the dtype stays"""
+    x, y = i.operands
+    return x if _is_number(y, 1) and _alike(x, i.result) else None
+
+
+@rule(Add)
+def plus_nothing(i: Instruction, makers: Makers) -> Operand | None:
+    """x + 0 = x of integers; of floating numbers it is x + -0.0, for -0.0 + 0.0 is 0.0"""
+    x, y = i.operands
+    if _adds_nothing(y, i.result) and _alike(x, i.result):
+        return x
+    return y if _adds_nothing(x, i.result) and _alike(y, i.result) else None
+
+
+def _adds_nothing(x: Operand, z: Value) -> bool:
+    return _is_number(x, 0) and (z.dtype.kind in "iu" or _is_minus_zero(x))
+
+
+@rule(Subtract)
+def minus_nothing(i: Instruction, makers: Makers) -> Operand | None:
+    """x - 0 = x, for -0.0 - 0.0 is -0.0; but not x - -0.0"""
+    x, y = i.operands
+    return x if _is_number(y, 0) and not _is_minus_zero(y) and _alike(x, i.result) else None
+
+
+def _is_number(x: Operand, number: int) -> bool:
+    return not isinstance(x, Value) and x == number
+
+
+def _is_minus_zero(x: Any) -> bool:
+    return x == 0 and math.copysign(1.0, x) < 0
+
+
+@rule(Sum)
+def sum_over_nothing(i: Instruction, makers: Makers) -> Operand | None:
+    """A sum over no axes is x; not of floating numbers, for NumPy adds to 0, and 0.0 + -0.0 is 0.0"""
+    (x,) = i.operands
+    return x if i.gate.axis == () and i.result.dtype.kind in "iu" and _alike(x, i.result) else None

@@ -1,0 +1,52 @@
+"""When two gates, two numbers or two applications are the same, to the bit."""
+
+from __future__ import annotations
+
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.primitive import Primitive
+from chainrule.program.program import Instruction, Operand, Value
+
+
+def identity(instruction: Instruction) -> Any:
+    """A key that two instructions share only if they compute the same bits from the same values."""
+    operands = tuple(id(x) if isinstance(x, Value) else exact(x) for x in instruction.operands)
+    return gate_identity(instruction.gate), operands
+
+
+def gate_identity(gate: Any) -> Any:
+    """A built-in gate is its type and its fields; one of the user's is itself, for nobody knows what it does."""
+    if not isinstance(gate, Primitive):
+        return id(gate)
+    return type(gate), *(exact(getattr(gate, name)) for name in type(gate).__dataclass_fields__)  # type: ignore[attr-defined]
+
+
+def exact(x: Any) -> Any:
+    """A key for a static parameter or a number that tells apart what ``==`` does not: True, 1 and 1.0; 0.0 and -0.0.
+
+    What cannot be told (an object, an array) is the same as itself only.
+    """
+    if isinstance(x, float):
+        return type(x), x.hex()
+    if isinstance(x, (tuple, list)):
+        return type(x), *map(exact, x)
+    if isinstance(x, slice):
+        return slice, exact(x.start), exact(x.stop), exact(x.step)
+    if x is None or x is Ellipsis or isinstance(x, (bool, int, str, np.dtype, type)):
+        return type(x), x
+    if isinstance(x, (FunctionType, BuiltinFunctionType, np.ufunc)):
+        return x
+    return id(x)
+
+
+def kind(x: Operand) -> Any:
+    """What a gate's result may depend on besides the elements: shape, dtype, weakness; a number is all its own."""
+    return (x.shape, x.dtype, x.weak) if isinstance(x, Value) else exact(x)
+
+
+def signature(instruction: Instruction) -> Any:
+    """The gate with the kinds of its operands and of its result: what a recording has seen to be possible."""
+    return gate_identity(instruction.gate), *map(kind, instruction.operands), kind(instruction.result)
