@@ -3,6 +3,7 @@
 from chainrule import data, nn, optim, random, training
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from chainrule.compiler import Compiled, compile
 from chainrule.gates.activation import leaky_relu, relu
 from chainrule.gates.error_function import erf, erfc
 from chainrule.gates.gate import Gate
@@ -11,7 +12,7 @@ from chainrule.gates.normalised import log_softmax, logsumexp, softmax
 from chainrule.gates.special import log_sigmoid, sigmoid, softplus
 from chainrule.graph.array import Array
 from chainrule.graph.edge import Edge, edges
-from chainrule.graph.errors import ChainruleError, GraphError, NonFiniteError
+from chainrule.graph.errors import ChainruleError, CompileWarning, GraphError, NonFiniteError
 from chainrule.graph.memory import keep_freed_memory
 from chainrule.graph.mode import no_grad, nonfinite
 from chainrule.graph.state import Parameter, State
@@ -23,6 +24,8 @@ from chainrule.numpy_protocol.creation import array, constant
 __all__ = [
     "Array",
     "ChainruleError",
+    "CompileWarning",
+    "Compiled",
     "Edge",
     "Gate",
     "GradientError",
@@ -33,6 +36,7 @@ __all__ = [
     "State",
     "array",
     "check_grads",
+    "compile",
     "constant",
     "data",
     "draw",

@@ -1,1 +1,316 @@
-"""``cr.compile``: record a function once, then run it as native code."""
+"""``cr.compile``: a function is recorded once for each kind of call, and from then on run as a Program."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any, overload
+from warnings import warn
+
+import numpy as np
+
+from chainrule.calculus.trees import map_leaves
+from chainrule.graph.array import raw
+from chainrule.graph.backward import next_write
+from chainrule.graph.errors import CompileWarning, GraphError
+from chainrule.graph.mode import MODE
+from chainrule.program import interpreter
+from chainrule.program.call import Call, argument_names, take_apart
+from chainrule.program.comparison import difference
+from chainrule.program.passes import optimise
+from chainrule.program.program import Program
+from chainrule.program.recording import Recording, Result, recording
+from chainrule.program.source import source_of
+
+
+class Interpreted:
+    """A Program run gate by gate with NumPy: what there is where nothing is compiled."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs for these ndarrays and floats, as fresh ndarrays. States are assigned last."""
+        outputs, stored = interpreter.run(self.program, inputs)
+        fresh = [np.array(x) for x in outputs]
+        for (state, _), value in zip(self.program.stores, stored, strict=True):
+            np.copyto(state.writable(), value)
+        return fresh
+
+
+def executor(backend: str | None) -> Callable[[Program], Any]:
+    """What runs Programs: ``native`` code, NumPy gate by gate (``source``), or for None the better one that is there.
+
+    Raises ValueError for another name, ImportError for native code without llvmlite.
+    """
+    if backend not in (None, "native", "source"):
+        raise ValueError(f"backend is 'native' or 'source', not {backend!r}")
+    if backend in (None, "source"):
+        return Interpreted
+    from chainrule.native.executor import Executor  # with llvmlite, which importing chainrule must not wait for
+
+    return Executor
+
+
+class _Variant:
+    """A function compiled for one kind of call."""
+
+    def __init__(self, call: Call, made: Recording, executor: Any) -> None:
+        self.key, self.recording, self.executor = call.key, made, executor
+        self.compared = False
+        self._lock = threading.Lock()
+        self._seen = {x: np.array(raw(x)) for x in made.guards}
+
+    def holds(self) -> bool:
+        """Whether all that is part of the Program without being its argument is still the same."""
+        for module, changes in self.recording.modules.items():
+            if module._changes != changes:
+                return False
+        guards = self.recording.guards
+        for x, number in guards.items():
+            if x.number != number:
+                if not np.array_equal(raw(x), self._seen[x], equal_nan=True):
+                    return False
+                guards[x] = x.number
+        return True
+
+    def compare(self, again: Recording, function: Any) -> None:
+        """Refuse to go on with a Program if recording the function once more gives another one."""
+        found = difference(self.recording, again)
+        if found is not None:
+            raise GraphError(
+                f"{_name(function)} was recorded twice, and this was not the same: {found}. A compiled function would "
+                "keep what the first call saw; numbers that change (random ones, the time, a schedule) must come in as "
+                "arguments or from a cr.State"
+            )
+        self.compared = True
+
+    def run(self, inputs: Sequence[Any]) -> Any:
+        with self._lock:
+            outputs = self.executor.run(inputs)
+            if self.recording.gradients:
+                self._write_gradients(outputs)
+        return map_leaves(lambda x: outputs[x] if isinstance(x, Result) else x, self.recording.result)
+
+    def _write_gradients(self, outputs: Sequence[Any]) -> None:
+        """What the backward passes wrote; it is numbered, so that optimisers know what they have used."""
+        numbers = {write: next_write() for write in sorted({write for _, _, write in self.recording.gradients})}
+        for leaf, index, write in self.recording.gradients:
+            leaf._grad, leaf._write = None if index is None else outputs[index], numbers[write]
+        for optimizer, write in self.recording.steps:
+            optimizer._last_write = numbers[write]
+
+
+class Compiled:
+    """What ``cr.compile`` makes of a function; call it like the function.
+
+    >>> import numpy as np, chainrule as cr
+    >>> compiled = cr.compile(lambda x: np.sum(x * x))
+    >>> compiled(np.array([1.0, 2.0]))
+    array(5.)
+    >>> compiled.last.inputs
+    (x: float64[2],)
+    """
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        keep_grads: bool = False,
+        static: Sequence[str | int] = (),
+        limit: int = 8,
+        backend: str | None = None,
+        debug: bool = False,
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f"compile takes a function, not {type(function).__name__}")
+        if limit < 1:
+            raise ValueError(f"limit is the number of Programs that are kept, at least 1, not {limit}")
+        update_wrapper(self, function)
+        self._options = {
+            "keep_grads": keep_grads, "static": static, "limit": limit, "backend": backend, "debug": debug
+        }  # fmt: skip
+        self._keep_grads, self._limit, self._backend, self._debug = keep_grads, limit, backend, debug
+        self._names = argument_names(function)
+        self._static = {static} if isinstance(static, (str, int)) else set(static)
+        self._static |= {i for i, name in enumerate(self._names) if name in self._static}
+        self._variants: list[_Variant] = []  # the one used last is the first
+        self._lock = threading.RLock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        mode = MODE.get()
+        if mode.recorder is not None or mode.stop_at_nonfinite:
+            return self.__wrapped__(*args, **kwargs)
+        call = self._call(args, kwargs)
+        if call.live:
+            return self.__wrapped__(*args, **kwargs)
+        return self._variant(call).run(call.inputs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Compiled | Bound:
+        return self if instance is None else Bound(self, instance)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The Programs made so far, the one used last first."""
+        return tuple(variant.executor.program for variant in self._variants)
+
+    @property
+    def last(self) -> Program | None:
+        """The Program used last; None before the first call."""
+        return self._variants[0].executor.program if self._variants else None
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """The Program for a call with these arguments, recorded now if there is none yet. It is not run."""
+        program: Program = self._variant(self._call(args, kwargs)).executor.program
+        return program
+
+    def source(self, *args: Any, **kwargs: Any) -> str:
+        """The Program as readable NumPy: of a call with these arguments, or the one used last if there are none."""
+        program = self.program(*args, **kwargs) if args or kwargs or not self._variants else self.last
+        return source_of(program)  # type: ignore[arg-type]
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        call = take_apart(args, kwargs, self._static, self._names)
+        call.key = (("no_grad", not MODE.get().gradients), *call.key)
+        return call
+
+    def _variant(self, call: Call) -> _Variant:
+        with self._lock:
+            for i, variant in enumerate(self._variants):
+                if variant.key == call.key and variant.holds():
+                    if i:
+                        self._variants.insert(0, self._variants.pop(i))
+                    if not variant.compared:
+                        variant.compare(self._recorded(call), self)
+                    return variant
+            variant = self._made(call)
+            self._variants.insert(0, variant)
+            if len(self._variants) > self._limit:
+                warn(self._too_many(), CompileWarning, stacklevel=4)
+                self._variants.pop()
+            return variant
+
+    def _recorded(self, call: Call) -> Recording:
+        return recording(self.__wrapped__, call, keep_grads=self._keep_grads)
+
+    def _made(self, call: Call) -> _Variant:
+        made = self._recorded(call)
+        program = optimise(made.program, debug=self._debug, inputs=call.inputs)
+        return _Variant(call, made, executor(self._backend)(program))
+
+    def _too_many(self) -> str:
+        """Which argument keeps changing, in words."""
+        kinds: dict[int | str, set[Any]] = {}
+        for variant in self._variants:
+            for place, kind in variant.key:
+                kinds.setdefault(place, set()).add(kind)
+        place = max(kinds, key=lambda place: len(kinds[place]))
+        many = f"{_name(self)} was compiled for more than {self._limit} kinds of calls"
+        if len(kinds[place]) == 1:
+            return f"{many}: a module that it calls, or a State that it reads as a Python number, keeps changing"
+        argument = self._names[place] if isinstance(place, int) and place < len(self._names) else place
+        seen = ", ".join(sorted(map(_in_words, kinds[place]))[:4])
+        return (
+            f"{many}: {argument!r} keeps changing ({seen}, ...). Pass numbers as floats or arrays, pad arrays to few "
+            "shapes, or allow more Programs with limit="
+        )
+
+    def __reduce__(self) -> Any:
+        name = _name(self)
+        if getattr(sys.modules.get(self.__module__), name, None) is self:  # a decorated function is found by its name
+            return name
+        return _again, (self.__wrapped__, self._options)
+
+    def __repr__(self) -> str:
+        kinds = len(self._variants)
+        return f"<compiled {_name(self)}: {kinds} {'Program' if kinds == 1 else 'Programs'}>"
+
+
+class Bound:
+    """A compiled method of one object."""
+
+    def __init__(self, compiled: Compiled, instance: Any) -> None:
+        self._compiled, self.__self__, self.__doc__ = compiled, instance, compiled.__doc__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(self.__self__, *args, **kwargs)
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """As ``Compiled.program``."""
+        return self._compiled.program(self.__self__, *args, **kwargs)
+
+    def source(self, *args: Any, **kwargs: Any) -> str:
+        """As ``Compiled.source``, for a call with these arguments."""
+        return self._compiled.source(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiled, name)
+
+    def __repr__(self) -> str:
+        return f"{self._compiled!r} of {self.__self__!r}"
+
+
+def _again(function: Callable[..., Any], options: dict[str, Any]) -> Compiled:
+    return Compiled(function, **options)
+
+
+def _in_words(kind: Any) -> str:
+    """What is fixed of an argument, as a warning shows it: ``int 3``, ``(64, 10) float32``."""
+    if isinstance(kind, tuple) and len(kind) == 2:
+        first, second = kind
+        if isinstance(first, type):
+            return f"{first.__name__} {second!r}"
+        if isinstance(second, np.dtype):
+            return f"{first} {second}"
+    return getattr(kind, "__name__", "a nested structure")
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))
+
+
+@overload
+def compile(function: Callable[..., Any], **options: Any) -> Compiled: ...
+@overload
+def compile(function: None = None, **options: Any) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Make a function run as one Program: forward pass, backward pass and update, without Python in between.
+
+    The first call runs the function on its arguments while every gate writes itself down; what it did is undone, and
+    the Program runs in its place. Later calls of the same kind run the Program alone. (The second is recorded, too, and
+    compared: a random number or the time of day would be frozen otherwise.)
+
+    Args:
+        function: computes with arrays; may read and assign States, call ``backward`` and optimisers. Arguments are
+            ndarrays, Arrays and numbers, also nested in lists, tuples, dicts and dataclasses. Arrays (their shapes and
+            dtypes are fixed) and Python floats may differ from call to call; for each other value of an integer,
+            string or object there is a Program of its own.
+        keep_grads: write ``.grad`` as the function's ``backward`` would; otherwise a call leaves gradients alone.
+        static: names or positions of arguments whose arrays and floats are fixed, too.
+        limit: how many Programs are kept. Where more are needed, the oldest is given up, with a ``CompileWarning``.
+        backend: ``"native"`` code, or NumPy gate by gate (``"source"``); by default native where llvmlite is installed.
+        debug: check each pass over the Program by running it before and after.
+
+    Returns a ``Compiled``. Its results are fresh ndarrays in the structure that the function returns. Called with
+    Arrays that carry gradients, or inside ``cr.nonfinite()``, it runs the function itself.
+
+    Raises GraphError where a value would be frozen, with the line and what to do; TypeError for arguments that do not
+    hash. A function that raises leaves everything as it was.
+
+    >>> import numpy as np, chainrule as cr
+    >>> w = cr.Parameter([1.0, 2.0])
+    >>> optimizer = cr.optim.SGD([w], lr=0.1)
+    >>> @cr.compile
+    ... def step(x):
+    ...     loss = np.sum((w * x) ** 2)
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> [f"{step(np.ones(2, np.float32)):.3f}" for _ in range(3)]
+    ['5.000', '3.200', '2.048']
+    """
+    return (lambda f: Compiled(f, **options)) if function is None else Compiled(function, **options)

@@ -145,7 +145,7 @@ def test_a_python_float_leaves_float32_alone_and_so_does_what_operators_make_of_
         return x * (scale * 2 + 1) ** 2
 
     program = record(f, (np.ones(2, np.float32), 0.5))
-    x, scale = program.inputs
+    _, scale = program.inputs
     assert (scale.weak, scale.dtype, scale.name) == (True, np.float64, "scale")
     assert [i.result.weak for i in program.instructions] == [True, True, True, False]
     assert program.outputs[0].dtype == np.float32
@@ -227,7 +227,7 @@ def test_stores_have_the_shape_and_dtype_of_their_state():
     with pytest.raises(ValueError, match="cannot assign"):
         record(f, (np.zeros(2),))
     with pytest.raises(TypeError, match="without losing values"):
-        record(lambda x: cr.State.assign(count, x), (1.5,)) if (count := cr.State(0)) is not None else None
+        record(cr.State(0).assign, (1.5,))
 
 
 def test_a_ufunc_with_a_state_as_out_is_an_assignment():
@@ -375,7 +375,7 @@ def test_arrays_from_outside_are_not_rebound():
     def f(x):
         outside[0] = x
 
-    with pytest.raises(GraphError, match="cr.State"):
+    with pytest.raises(GraphError, match="cr[.]State"):
         record(f, (1.0,))
     np.testing.assert_array_equal(outside.value, [1, 2])
 
@@ -397,8 +397,8 @@ def test_gradients_from_outside_are_not_captured():
         record(lambda: optimizer.step())
     with pytest.raises(GraphError, match="was computed outside"):
         record(lambda x: np.sum(w * x).backward(accumulate=True), (np.ones(2, np.float32),))
+    w.grad = None
     with pytest.raises(GraphError, match="accumulate"):
-        w.grad = None
         record(lambda x: np.sum(w * x).backward(accumulate=True), (np.ones(2, np.float32),))
 
 

@@ -93,9 +93,7 @@ class Recorder:
         written = tuple(map(self.operand, operands))
         with switched(recorder=None):
             z = apply(gate, operands)
-        weak = _of_python(gate) and all(
-            x.weak if isinstance(x, Value) else isinstance(x, LITERALS) for x in written
-        )
+        weak = _of_python(gate) and all(x.weak if isinstance(x, Value) else isinstance(x, LITERALS) for x in written)
         if weak:
             z = number(float(z._value))
         return self._write(gate, written, z, weak)
@@ -219,7 +217,7 @@ class Recorder:
             before = getattr(node, "_grad", None)
             if accumulate and before is not None:
                 self.gradient(node)
-            elif accumulate and node.number <= self.start:
+            elif accumulate and self._from_outside(node):
                 raise GraphError(
                     f"backward(accumulate=True) would add to the gradient of {node.label()} that the call before has "
                     "left, and a compiled function leaves none: add the losses and call backward() once"
@@ -293,8 +291,13 @@ class Recorder:
 
     def written_attributes(self, attribute: str) -> list[Any]:
         """What had this attribute written and was there before."""
-        owners = (owner for (_, name), (owner, _) in self._journal.items() if name == attribute)
-        return [owner for owner in owners if not isinstance(owner, Array) or owner.number <= self.start]
+        owners = [owner for (_, name), (owner, _) in self._journal.items() if name == attribute]
+        return [owner for owner in owners if not isinstance(owner, Array) or self._from_outside(owner)]
+
+    def _from_outside(self, x: Array) -> bool:
+        """Whether ``x`` was there before the recording began; a State that was assigned has a newer number by now."""
+        _, number = self._journal.get((id(x), "number"), (x, x.number))
+        return bool(number <= self.start)
 
     def undo(self) -> None:
         """Put back everything that was written."""
