@@ -30,6 +30,10 @@ class Softmax(Primitive):
         z = np.exp(lowered(x, self.axis))
         return z / summed(z, every_axis(self.axis, len(z.shape)))
 
+    def dissolved(self, x: Any) -> Any:
+        exponentials = np.exp(x - np.max(x, axis=self.axis, keepdims=True) if x.size else x)
+        return exponentials / np.sum(exponentials, axis=self.axis, keepdims=True)
+
     def dx(self, dz: Any, z: Any) -> Any:
         weighted = dz * z
         return weighted - z * summed(weighted, every_axis(self.axis, len(z.shape)))
@@ -44,6 +48,12 @@ class LogSoftmax(Primitive):
     def forward(self, x: Any) -> Any:
         z = lowered(x, self.axis)
         return z - np.log(summed(np.exp(z), every_axis(self.axis, len(z.shape)))) if z.size else z
+
+    def dissolved(self, x: Any) -> Any:
+        if not x.size:
+            return x * 1
+        z = x - np.max(x, axis=self.axis, keepdims=True)
+        return z - np.log(np.sum(np.exp(z), axis=self.axis, keepdims=True))
 
     def dx(self, dz: Any, z: Any) -> Any:
         return dz - np.exp(z) * summed(dz, every_axis(self.axis, len(z.shape)))
