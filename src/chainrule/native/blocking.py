@@ -58,9 +58,7 @@ class Product:
         width = unit.vector_bytes // itemsize
         self.words = Words(self.module, itemsize, width)
         self.strips = [strip(self.words, self.unit, n + 1) for n in range(self.unit.vectors)]
-        self.pack_b = pack(self.words)
-        same = width == self.unit.rows
-        self.pack_a = self.pack_b if same else pack(Words(self.module, itemsize, self.unit.rows))
+        self.pack = pack(Words(self.module, itemsize, unit.rows))
 
     def emit(self) -> tuple[str, str]:
         function = ir.Function(self.module, KERNEL, self.name)
@@ -126,7 +124,7 @@ class Product:
 
         repeat(b, [j, j], lambda here, _: b.icmp_signed("<", here, j_end), panel)
 
-    def a_block(self, i: Value, count: Value, k: Value, depth: Value) -> tuple[Value, Value, Value, Value]:
+    def a_block(self, i: Value, count: Value, k: Value, depth: Value) -> list[Value]:
         """Rows of A from i on, columns from k on, in place or packed: address, strides, distance of tiles."""
         b, args, scalar = self.b, self.args, self.words.scalar
         tile = integer(self.unit.rows)
@@ -137,15 +135,16 @@ class Product:
                 source = element(b, place, b.mul(n, args[A_ROW]), scalar)
                 panel = element(b, self.a_scratch, b.mul(n, depth), scalar)
                 rows = smaller(b, tile, b.sub(count, n))
-                b.call(self.pack_a, [source, args[A_COL], args[A_ROW], depth, rows, tile, panel])
+                b.call(self.pack, [source, args[A_COL], args[A_ROW], depth, rows, tile, panel])
 
             loop(b, integer(0), count, tile, one)
-            return [self.a_scratch, integer(1), tile, b.mul(tile, depth)]
+            return [self.a_scratch, integer(1), integer(2), integer(3), tile, b.mul(tile, depth)]
 
         def in_place() -> list[Value]:
-            return [place, args[A_ROW], args[A_COL], b.mul(tile, args[A_ROW])]
+            row = args[A_ROW]
+            return [place, row, b.mul(row, integer(2)), b.mul(row, integer(3)), args[A_COL], b.mul(tile, row)]
 
-        return tuple(choose(b, self.a_packed, packed, in_place))
+        return choose(b, self.a_packed, packed, in_place)
 
     def b_panel(
         self, i: Value, j: Value, here: Value, k: Value, depth: Value, columns: Value, width: Value
@@ -158,7 +157,7 @@ class Product:
             distance = b.mul(b.mul(b.sub(here, j), depth), self.panel_distance)
             panel = element(b, self.b_scratch, distance, scalar)
             with b.if_then(b.icmp_signed("==", i, self.i0)):
-                b.call(self.pack_b, [place, args[B_ROW], args[B_COL], depth, columns, width, panel])
+                b.call(self.pack, [place, args[B_ROW], args[B_COL], depth, columns, width, panel])
             return [panel, width]
 
         whole = b.icmp_signed("==", columns, width)

@@ -54,13 +54,15 @@ def compile_ir(text: str, names: Sequence[str], effort: int = 2) -> tuple[dict[s
     return _code("text", text, lambda: text, names, effort)
 
 
-def compile_recipe(recipe: str, emit: Callable[[], str], names: Sequence[str]) -> tuple[dict[str, int], Code]:
+def compile_recipe(
+    recipe: str, emit: Callable[[], str], names: Sequence[str], effort: int = 2
+) -> tuple[dict[str, int], Code]:
     """As ``compile_ir``, for a module that ``recipe`` describes completely; ``emit`` makes its text if need be.
 
     With the code in this process or in the store, no text is made. The recipe need not name the processor nor the
     version of chainrule: the target, LLVM's version and the sources of the generators are part of the key.
     """
-    return _code(f"recipe {generators()}", recipe, emit, names, 2)
+    return _code(f"recipe {generators()}", recipe, emit, names, effort)
 
 
 def _code(

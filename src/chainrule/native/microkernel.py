@@ -11,6 +11,7 @@ work.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,53 +83,65 @@ class Words:
 def strip(words: Words, unit: Unit, vectors: int) -> Any:
     """Emit a function that computes a strip of C: any number of rows, ``vectors`` vectors wide.
 
-    ``strip(a, a_row, a_col, a_step, b, b_row, c, c_row, rows, depth, columns, first)``: C (rows x columns, with
-    columns <= vectors * width) = (or += unless ``first``) A (rows x depth) @ B (depth x columns). B is read whole
-    vectors at a time; C is written only up to ``columns``. ``a_step`` is the distance from the first row of a tile of
-    ``unit.rows`` rows to that of the next. Strides count elements.
+    ``strip(a, a_row, a_row2, a_row3, a_col, a_step, b, b_row, c, c_row, rows, depth, columns, first)``: C (rows x
+    columns, with columns <= vectors * width) = (or += unless ``first``) A (rows x depth) @ B (depth x columns). B is
+    read whole vectors at a time; C is written only up to ``columns``. ``a_row2`` and ``a_row3`` are two and three
+    times ``a_row``; ``a_step`` is the distance from the first row of a tile of ``unit.rows`` rows to that of the next.
+    Strides count elements.
     """
-    kinds = [POINTER, INT, INT, INT, POINTER, INT, POINTER, INT, INT, INT, INT, BIT]
+    kinds = [POINTER, INT, INT, INT, INT, INT, POINTER, INT, POINTER, INT, INT, INT, INT, BIT]
     function = ir.Function(words.module, ir.FunctionType(ir.VoidType(), kinds), f"strip{vectors}")
     function.linkage = "internal"
     function.attributes.add("noinline")
-    a, a_row, a_col, a_step, b_start, b_row, c, c_row, rows, depth, columns, first = function.args
+    a, a_row, a_row2, a_row3, a_col, a_step, b_start, b_row, c, c_row, rows, depth, columns, first = function.args
     b = ir.IRBuilder(function.append_basic_block())
     mask = words.first_lanes(b, b.sub(columns, integer((vectors - 1) * words.width)))
-    masks = [None] * (vectors - 1) + [mask]
+    a_row4 = b.add(a_row, a_row3)
     scalar, width = words.scalar, words.width
 
     def tile(height: int, a: Value, c: Value) -> None:
         """``height`` rows of the strip."""
-        places = [
-            (element(b, c, b.add(b.mul(c_row, integer(r)), integer(v * width)), scalar), masks[v])
-            for r in range(height)
-            for v in range(vectors)
-        ]
-        a_rows = [b.mul(a_row, integer(r)) for r in range(height)]
+        groups = -(-height // 4)
 
-        def along_k(_: Value, a: Value, b_here: Value, *sums: Value) -> list[Value]:
-            row = [words.load(b, element(b, b_here, integer(v * width), scalar)) for v in range(vectors)]
-            new = list(sums)
+        def places() -> Iterator[tuple[Value, Value | None]]:
+            row = c
             for r in range(height):
-                number = words.splat(b, b.load(element(b, a, a_rows[r], scalar), typ=scalar))
+                row = element(b, row, c_row, scalar) if r else row
+                for v in range(vectors):
+                    last = v == vectors - 1
+                    yield element(b, row, integer(v * width), scalar) if v else row, mask if last else None
+
+        def along_k(_: Value, b_here: Value, *carried: Value) -> list[Value]:
+            row = [words.load(b, element(b, b_here, integer(v * width), scalar)) for v in range(vectors)]
+            fours, sums = carried[:groups], list(carried[groups:])
+            for r in range(height):
+                four = fours[r // 4]
+                place = element(b, four, (a_row, a_row2, a_row3)[r % 4 - 1], scalar) if r % 4 else four
+                number = words.splat(b, b.load(place, typ=scalar))
                 for v in range(vectors):
                     n = r * vectors + v
-                    new[n] = words.fma(b, number, row[v], sums[n])
-            return [element(b, a, a_col, scalar), element(b, b_here, b_row, scalar), *new]
+                    sums[n] = words.fma(b, number, row[v], sums[n])
+            return [element(b, b_here, b_row, scalar), *(element(b, x, a_col, scalar) for x in fours), *sums]
 
-        start = choose(b, first, lambda: [words.zero] * len(places), lambda: [words.load(b, *p) for p in places])
-        _, _, _, *sums = loop(b, integer(0), depth, integer(1), along_k, [a, b_start, *start])
-        for x, place in zip(sums, places, strict=True):
+        start = choose(
+            b, first, lambda: [words.zero] * (height * vectors), lambda: [words.load(b, *p) for p in places()]
+        )
+        fours = [a] if groups == 1 else [a, element(b, a, a_row4, scalar)]
+        sums = loop(b, integer(0), depth, integer(1), along_k, [b_start, *fours, *start])[2 + groups :]
+        for x, place in zip(sums, places(), strict=True):
             words.store(b, x, *place)
 
     done = integer(0)
     height = unit.rows
     while height:
-        step = a_step if height == unit.rows else b.mul(a_row, integer(height))
+        a_next = a_step if height == unit.rows else {4: a_row4, 2: a_row2, 1: a_row}[height]
+        c_next = b.mul(c_row, integer(height))
 
-        def tiles(_: Value, a: Value, c: Value, height: int = height, step: Value = step) -> list[Value]:
+        def tiles(
+            _: Value, a: Value, c: Value, height: int = height, a_next: Value = a_next, c_next: Value = c_next
+        ) -> list[Value]:
             tile(height, a, c)
-            return [element(b, a, step, scalar), element(b, c, b.mul(c_row, integer(height)), scalar)]
+            return [element(b, a, a_next, scalar), element(b, c, c_next, scalar)]
 
         done, a, c = loop(b, done, b.sub(rows, integer(height - 1)), integer(height), tiles, [a, c])
         height //= 2

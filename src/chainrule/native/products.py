@@ -31,7 +31,7 @@ ROW_GRAIN = 8
 COLUMN_GRAIN = 16
 """Divide rows and columns among threads at multiples of these. (Any other number gives the same bits, slower.)"""
 
-DEPTH_BLOCK = 256
+DEPTH_BLOCK = 512
 ROW_BLOCK = 128
 COLUMN_BLOCK = 1024
 FINISHED_COLUMNS = 192
@@ -67,7 +67,7 @@ def product_kernel(dtype: np.dtype[Any]) -> tuple[int, Code]:
     """The address of the kernel for float32 or float64 and the present target, and what keeps it loaded."""
     target = current()
     name = product_name(dtype, target)
-    addresses, code = compile_recipe(name, lambda: product_ir(dtype, target)[0], [name])
+    addresses, code = compile_recipe(name, lambda: product_ir(dtype, target)[0], [name], effort=1)
     return addresses[name], code
 
 
