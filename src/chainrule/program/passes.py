@@ -6,11 +6,12 @@ Numerical stability is the business of the eager compositions, so that compiled 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chainrule.program.fold import simplified
+from chainrule.program.fold import Known, simplified
 from chainrule.program.identity import identity
 from chainrule.program.program import Instruction, Operand, Program, Value
 from chainrule.program.verify import Verifier, compare
@@ -32,19 +33,25 @@ def prune(program: Program) -> Program:
 
 def fold(program: Program) -> Program:
     """Replace gates by simpler ones that give the same bits: see ``program.fold``."""
-    makers: dict[Value, Instruction] = {}
+    uses = Counter(program.results())
+    for instruction in program.instructions:
+        uses.update(instruction.reads())
+    known = Known({}, uses)
     stands_for: dict[Value, Operand] = {}
     results = set(program.results())
-    kept = []
+    kept: list[Instruction] = []
     for instruction in map(Renaming(stands_for), program.instructions):
-        simpler = simplified(instruction, makers)
-        if isinstance(simpler, Instruction):
-            makers[simpler.result] = simpler
-            kept.append(simpler)
-        elif isinstance(simpler, Value) or instruction.result not in results:
+        simpler = simplified(instruction, known)
+        if isinstance(simpler, Value) or (
+            isinstance(simpler, (bool, int, float)) and instruction.result not in results
+        ):
             stands_for[instruction.result] = simpler
-        else:  # a number that is an output: only a gate makes a value of it
-            kept.append(instruction)
+            continue
+        if isinstance(simpler, (bool, int, float)):  # an output: only a gate makes a value of it
+            simpler = instruction
+        for each in simpler if isinstance(simpler, tuple) else (simpler,):
+            known.makers[each.result] = each
+            kept.append(each)
     return _renamed(program, kept, stands_for)
 
 

@@ -50,7 +50,9 @@ class Texts:
         arguments = dict(zip(places(len(operands)), operands, strict=True)) if gate.source else bound(gate, operands)
         if whole is None:
             return self._call(gate, arguments)
-        globals_ = {name: self._global(name, type(gate).forward) for name in names_in(whole) - arguments.keys()}
+        function = getattr(gate, "function", None)  # the NumPy function, or one of ours, that a constant gate applies
+        where = function if isinstance(function, FunctionType) else type(gate).forward
+        globals_ = {name: self._global(name, where) for name in sorted(names_in(whole) - arguments.keys())}
         made: ast.expr = Substitution({**globals_, **arguments}, gate).visit(whole)
         return made
 
@@ -90,24 +92,15 @@ class Texts:
     ) -> ast.stmt:
         """The definition of a function under a name, without type hints; ``self.field`` becomes an argument."""
         tree = parsed(function)
-        plain = [ast.arg(a.arg) for a in tree.args.args if a.arg != "self"]
-        gathered = ast.arg(tree.args.vararg.arg) if tree.args.vararg else None
-        only = [ast.arg(field) for field in (*fields, *(a.arg for a in tree.args.kwonlyargs))]
-        local = {a.arg for a in (*plain, *only)} | names_stored(tree)
+        arguments = without_hints(tree.args, fields)
         body = [s for s in tree.body if not is_docstring(s)]
-        used = set().union(*map(names_in, body)) - local - ({gathered.arg} if gathered else set())
-        renamed = {each: self._global(each, function) for each in used}
+        local = names_stored(tree) | {a.arg for a in ast.walk(arguments) if isinstance(a, ast.arg)}
+        used = set().union(*map(names_in, body)) - local
+        renamed = {each: self._global(each, function) for each in sorted(used)}
         doc = doc or inspect.getdoc(function)
-        made = ast.FunctionDef(
-            name,
-            ast.arguments(
-                posonlyargs=[], args=plain, vararg=gathered, kwonlyargs=only, kw_defaults=[None] * len(only),
-                defaults=tree.args.defaults,
-            ),
-            [*([ast.Expr(ast.Constant(doc.splitlines()[0]))] if doc else []),
-             *(Substitution(renamed, None).visit(statement) for statement in body)],
-            [],
-        )  # fmt: skip
+        first = [ast.Expr(ast.Constant(doc.splitlines()[0]))] if doc else []
+        statements = [Substitution(renamed, None).visit(statement) for statement in body]
+        made = ast.FunctionDef(name, arguments, [*first, *statements], [])
         return ast.fix_missing_locations(made)
 
     def _global(self, name: str, function: Any) -> ast.expr:
@@ -129,6 +122,25 @@ class Texts:
 def assignment(name: str, value: ast.expr) -> ast.stmt:
     """``name = value``"""
     return ast.fix_missing_locations(ast.Assign([ast.Name(name, ast.Store())], value))
+
+
+def without_hints(a: ast.arguments, fields: tuple[str, ...]) -> ast.arguments:
+    """The arguments of a function, or those of a method with fields in place of self."""
+
+    def plain(args: list[ast.arg]) -> list[ast.arg]:
+        return [ast.arg(each.arg) for each in args if each.arg != "self"]
+
+    vararg, kwarg = (None if each is None else ast.arg(each.arg) for each in (a.vararg, a.kwarg))
+    keywords = [*plain(a.kwonlyargs), *map(ast.arg, fields)]
+    return ast.arguments(
+        plain(a.posonlyargs),
+        plain(a.args),
+        vararg,
+        keywords,
+        [*a.kw_defaults, *[None] * len(fields)],
+        kwarg,
+        a.defaults,
+    )
 
 
 def reading(name: str) -> ast.Name:

@@ -11,6 +11,7 @@ from chainrule.gates.shape import BroadcastTo
 from chainrule.graph.array import Array, raw
 from chainrule.graph.site import Site, at
 from chainrule.program.identity import kind, signature
+from chainrule.program.interpreter import applied
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 
@@ -104,19 +105,11 @@ def inferred(instruction: Instruction) -> Any:
     single = instruction.gate.elementwise and not isinstance(instruction.gate, BroadcastTo)
     with np.errstate(all="ignore"):
         try:
-            z = result_of(instruction, [stand_in(x, single) for x in instruction.operands])
+            z = applied(instruction, [stand_in(x, single) for x in instruction.operands])
             shape, dtype, weak = kind_of(z)
             return np.broadcast_shapes(*(x.shape for x in instruction.reads())) if single else shape, dtype, weak
         except Exception as error:
             raise ProgramError(f"{described(instruction)} does not take {instruction.operands}: {error}") from error
-
-
-def result_of(instruction: Instruction, operands: Sequence[Any]) -> Any:
-    """What the gate makes of operands: a Python number where the result is weak, else an ndarray."""
-    z = instruction.gate.forward(*operands)
-    if isinstance(z, tuple):  # a gate may return what its rule needs along with the value
-        z = z[0]
-    return np.asarray(z).item() if instruction.result.weak else np.asarray(z)
 
 
 def kind_of(z: Any) -> Any:
@@ -169,7 +162,7 @@ def run(program: Program, inputs: Sequence[Any]) -> list[Any]:
     for value, source in program.captures:
         known[value] = _laid_out(raw(source).item() if value.weak else raw(source))
     for i in program.instructions:
-        z = result_of(i, [known[x] if isinstance(x, Value) else x for x in i.operands])
+        z = applied(i, [known[x] if isinstance(x, Value) else x for x in i.operands])
         if kind_of(z) != kind(i.result):
             raise ProgramError(f"{described(i)} gave {kind_of(z)}, not {i.result!r}")
         known[i.result] = _laid_out(z)
