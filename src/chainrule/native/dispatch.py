@@ -13,8 +13,8 @@ function ``void kernel(i64* args, i64 i0, i64 i1, i64 j0, i64 j1, i64* context)`
     THREADS         the most threads that share the row, 0 for all
     two columns     reserved, zero
 
-Of n grains, thread t of T takes those from n t // T to n (t + 1) // T; so rows of equal extent, SPLIT, GRAIN and
-THREADS are cut alike, and what a thread reads of its own slice of an earlier such row needs no barrier.
+Of n grains, thread t of T takes those from n t / T to n (t + 1) / T, both rounded up; so rows of equal extent, SPLIT,
+GRAIN and THREADS are cut alike, and what a thread reads of its own slice of an earlier such row needs no barrier.
 
 Every thread has a context, a block of CONTEXT_WORDS words: ERROR (0 is fine; codes are positive, the smallest wins),
 address and bytes of its SCRATCH memory, its number THREAD, and BUSY, which is 1 while an entry uses the context.
@@ -106,10 +106,9 @@ class Runtime:
     run_alone: Callable[[int, int, int, int, int], int]
     run_team: Callable[[int, int, int, int, int], int]
     team_init: Callable[[int], None]
-    team_take: Callable[[int, int], int]
+    team_start: Callable[[int, int, int, int, int, int], int]
+    team_stop: Callable[[int, int], int]
     team_release: Callable[[int, int], None]
-    team_hire: Callable[[int, int, int, int], None]
-    team_dismiss: Callable[[int, int], None]
     addresses: dict[str, int]
     code: Any
     """Keeps them loaded."""
@@ -118,8 +117,7 @@ class Runtime:
 @cache
 def runtime() -> Runtime:
     """The native runtime, compiled or taken from the store. Raises RuntimeError where there is no native code."""
-    counts = {"run_alone": 5, "run_team": 5, "team_init": 1, "team_take": 2, "team_release": 2}
-    counts |= {"team_hire": 4, "team_dismiss": 2}
+    counts = {"run_alone": 5, "run_team": 5, "team_init": 1, "team_start": 6, "team_stop": 2, "team_release": 2}
     text = read_ir("dispatch.ll") + read_ir("team.ll") + _PAUSE
     addresses, code = compile_ir(text, list(counts), effort=0)
     functions: dict[str, Any] = {

@@ -2,14 +2,15 @@
 
 ; Groups that different threads write lie on cache lines of their own.
 %Team = type {
-  i64, i64, i64, i64, ptr, [3 x i64], ; 0 size, 1 process, 2 quit, 3 spins, 4 contexts (of thread 0, 1, ...)
-  ptr, i64, i64, i64, [4 x i64],      ; 6 rows, 7 first, 8 last, 9 code: the job, and how it ended
-  i64, [7 x i64],                     ; 11 busy: who has the team, 0 for nobody, 1 for a job
-  i64, [7 x i64],                     ; 13 jobs: how many there were
-  i64, [7 x i64],                     ; 15 arrived: how many threads have come to the barrier
-  i64, [7 x i64],                     ; 17 passed: how many barriers have been passed
-  i64, [7 x i64],                     ; 19 sleepers
-  [128 x i8], [128 x i8]              ; 21 mutex, 22 condition
+  i64, i64, i64, i64,                 ; 0 size, 1 process, 2 quit, 3 spins
+  ptr, ptr, [2 x i64],                ; 4 contexts of thread 0, 1, ..., 5 workers
+  ptr, i64, i64, i64, [4 x i64],      ; 7 rows, 8 first, 9 last, 10 code: the job, and how it ended
+  i64, [7 x i64],                     ; 12 busy: who has the team: 0 nobody, 1 a call, 2 a fork
+  i64, [7 x i64],                     ; 14 jobs: how many there were
+  i64, [7 x i64],                     ; 16 arrived: how many threads have come to the barrier
+  i64, [7 x i64],                     ; 18 passed: how many barriers have been passed
+  i64, [7 x i64],                     ; 20 sleepers
+  [128 x i8], [128 x i8]              ; 22 mutex, 23 condition
 }
 ;                team thread jobs: as many as there were before; what pthread_create called it
 %Worker = type { ptr, i64, i64, ptr }
@@ -29,26 +30,26 @@ declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 
 define void @team_init(ptr %team) {
-  %mutex = getelementptr %Team, ptr %team, i64 0, i32 21
-  %condition = getelementptr %Team, ptr %team, i64 0, i32 22
+  %mutex = getelementptr %Team, ptr %team, i64 0, i32 22
+  %condition = getelementptr %Team, ptr %team, i64 0, i32 23
   %a = call i32 @pthread_mutex_init(ptr %mutex, ptr null)
   %b = call i32 @pthread_cond_init(ptr %condition, ptr null)
   ret void
 }
 
-; 1 if the team is now the caller's, 0 if somebody else has it. Callers tell themselves apart by tokens that are not 0.
-define i64 @team_take(ptr %team, i64 %token) {
-  %busy = getelementptr %Team, ptr %team, i64 0, i32 11
-  %was = cmpxchg ptr %busy, i64 0, i64 %token seq_cst seq_cst
+; 1 if the team is now the caller's, 0 if somebody else has it.
+define internal i64 @take(ptr %team, i64 %who) {
+  %busy = getelementptr %Team, ptr %team, i64 0, i32 12
+  %was = cmpxchg ptr %busy, i64 0, i64 %who seq_cst seq_cst
   %free = extractvalue { i64, i1 } %was, 1
   %taken = zext i1 %free to i64
   ret i64 %taken
 }
 
 ; Does nothing if the team is not the caller's.
-define void @team_release(ptr %team, i64 %token) {
-  %busy = getelementptr %Team, ptr %team, i64 0, i32 11
-  %was = cmpxchg ptr %busy, i64 %token, i64 0 seq_cst seq_cst
+define void @team_release(ptr %team, i64 %who) {
+  %busy = getelementptr %Team, ptr %team, i64 0, i32 12
+  %was = cmpxchg ptr %busy, i64 %who, i64 0 seq_cst seq_cst
   ret void
 }
 
@@ -73,9 +74,9 @@ pause:
 lie.down:
   ; First counted as a sleeper, then a look at the counter under the lock; who moves it first moves it, then looks for
   ; sleepers. Both in sequentially consistent order, so one of the two sees the other, and no call to wake is lost.
-  %sleepers = getelementptr %Team, ptr %team, i64 0, i32 19
-  %mutex = getelementptr %Team, ptr %team, i64 0, i32 21
-  %condition = getelementptr %Team, ptr %team, i64 0, i32 22
+  %sleepers = getelementptr %Team, ptr %team, i64 0, i32 20
+  %mutex = getelementptr %Team, ptr %team, i64 0, i32 22
+  %condition = getelementptr %Team, ptr %team, i64 0, i32 23
   %before = atomicrmw add ptr %sleepers, i64 1 seq_cst
   %locked = call i32 @pthread_mutex_lock(ptr %mutex)
   br label %in.bed
@@ -97,13 +98,13 @@ end:
 ; Move a counter on, and wake who sleeps.
 define internal void @move(ptr %team, ptr %counter) {
   %was = atomicrmw add ptr %counter, i64 1 seq_cst
-  %sleepers.at = getelementptr %Team, ptr %team, i64 0, i32 19
+  %sleepers.at = getelementptr %Team, ptr %team, i64 0, i32 20
   %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
   %awake = icmp eq i64 %sleepers, 0
   br i1 %awake, label %end, label %wake
 wake:
-  %mutex = getelementptr %Team, ptr %team, i64 0, i32 21
-  %condition = getelementptr %Team, ptr %team, i64 0, i32 22
+  %mutex = getelementptr %Team, ptr %team, i64 0, i32 22
+  %condition = getelementptr %Team, ptr %team, i64 0, i32 23
   %locked = call i32 @pthread_mutex_lock(ptr %mutex)
   %told = call i32 @pthread_cond_broadcast(ptr %condition)
   %unlocked = call i32 @pthread_mutex_unlock(ptr %mutex)
@@ -116,8 +117,8 @@ end:
 ; so that all threads then see the same code and stop together, or go on together.
 define internal void @barrier(ptr %team, i64 %size, i1 %check) {
 start:
-  %arrived.at = getelementptr %Team, ptr %team, i64 0, i32 15
-  %passed.at = getelementptr %Team, ptr %team, i64 0, i32 17
+  %arrived.at = getelementptr %Team, ptr %team, i64 0, i32 16
+  %passed.at = getelementptr %Team, ptr %team, i64 0, i32 18
   %passed = load atomic i64, ptr %passed.at acquire, align 8
   %before = atomicrmw add ptr %arrived.at, i64 1 acq_rel
   %arrived = add i64 %before, 1
@@ -156,7 +157,7 @@ look:
   br i1 %more, label %look, label %tell
 tell:
   %result = add i64 %lesser, 1
-  %code.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  %code.at = getelementptr %Team, ptr %team, i64 0, i32 10
   store i64 %result, ptr %code.at
   ret void
 }
@@ -169,13 +170,13 @@ start:
   %context.at = getelementptr ptr, ptr %contexts, i64 %t
   %context = load ptr, ptr %context.at
   store i64 0, ptr %context
-  %rows.at = getelementptr %Team, ptr %team, i64 0, i32 6
+  %rows.at = getelementptr %Team, ptr %team, i64 0, i32 7
   %rows = load ptr, ptr %rows.at
-  %first.at = getelementptr %Team, ptr %team, i64 0, i32 7
+  %first.at = getelementptr %Team, ptr %team, i64 0, i32 8
   %first = load i64, ptr %first.at
-  %last.at = getelementptr %Team, ptr %team, i64 0, i32 8
+  %last.at = getelementptr %Team, ptr %team, i64 0, i32 9
   %last = load i64, ptr %last.at
-  %code.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  %code.at = getelementptr %Team, ptr %team, i64 0, i32 10
   br label %next
 next:
   %r = phi i64 [ %first, %start ], [ %after, %done ], [ %after, %check ]
@@ -209,7 +210,7 @@ end:
   ret void
 }
 
-; The slice of a row that is thread %t's: of n units of grain each, from n t / T to n (t + 1) / T.
+; The slice of a row that is thread %t's: of n units of grain each, from n t / T to n (t + 1) / T, both rounded up.
 define internal void @slice(ptr %row, i64 %t, i64 %size, ptr %context) {
 start:
   %kernel = load ptr, ptr %row
@@ -253,7 +254,8 @@ cut:
   %rounded = add i64 %extent, %grain
   %rounded.up = sub i64 %rounded, 1
   %units = udiv i64 %rounded.up, %grain
-  %from.scaled = mul i64 %units, %t
+  %from.exact = mul i64 %units, %t
+  %from.scaled = add i64 %from.exact, %threads.less
   %from.unit = udiv i64 %from.scaled, %threads
   %to.scaled = add i64 %from.scaled, %units
   %to.unit = udiv i64 %to.scaled, %threads
@@ -278,7 +280,7 @@ end:
 ; Run a table with the whole team; alone if somebody else has the team, or if there is none in this process.
 define i64 @run_team(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context) {
 start:
-  %taken = call i64 @team_take(ptr %team, i64 1)
+  %taken = call i64 @take(ptr %team, i64 1)
   %mine = icmp eq i64 %taken, 1
   br i1 %mine, label %ask, label %alone
 ask:
@@ -301,30 +303,30 @@ together:
   %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
   %contexts = load ptr, ptr %contexts.at
   store ptr %context, ptr %contexts
-  %rows.at = getelementptr %Team, ptr %team, i64 0, i32 6
+  %rows.at = getelementptr %Team, ptr %team, i64 0, i32 7
   store ptr %rows, ptr %rows.at
-  %first.at = getelementptr %Team, ptr %team, i64 0, i32 7
+  %first.at = getelementptr %Team, ptr %team, i64 0, i32 8
   store i64 %first, ptr %first.at
-  %last.at = getelementptr %Team, ptr %team, i64 0, i32 8
+  %last.at = getelementptr %Team, ptr %team, i64 0, i32 9
   store i64 %last, ptr %last.at
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 13
+  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
   call void @move(ptr %team, ptr %jobs.at)
   call void @share(ptr %team, i64 0, i64 %size)
-  %code.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  %code.at = getelementptr %Team, ptr %team, i64 0, i32 10
   %code = load i64, ptr %code.at
   call void @team_release(ptr %team, i64 1)
   ret i64 %code
 }
 
 ; The life of a worker: wait for a job, do its share, until told to quit.
-define ptr @worker(ptr %self) {
+define internal ptr @worker(ptr %self) {
 start:
   %team = load ptr, ptr %self
   %t.at = getelementptr %Worker, ptr %self, i64 0, i32 1
   %t = load i64, ptr %t.at
   %jobs.seen.at = getelementptr %Worker, ptr %self, i64 0, i32 2
   %jobs.seen = load i64, ptr %jobs.seen.at
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 13
+  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
   %quit.at = getelementptr %Team, ptr %team, i64 0, i32 2
   br label %idle
 idle:
@@ -342,23 +344,50 @@ go:
   ret ptr null
 }
 
-; Make the workers of an array, for a team that has none and is the caller's. They inherit a mask that keeps all signals
-; from them. Fewer where the system gives no more threads. %set.mask is the number of SIG_SETMASK.
-define void @team_hire(ptr %team, ptr %workers, i64 %count, i64 %set.mask) {
+; Make %count workers, for a team that has none. 0 if somebody else has the team just now, else 1. Starting and stopping
+; are one call each, which no Python signal handler can interrupt half-way.
+define i64 @team_start(ptr %team, ptr %contexts, ptr %workers, i64 %count, i64 %process, i64 %set.mask) {
+start:
+  %taken = call i64 @take(ptr %team, i64 1)
+  %mine = icmp eq i64 %taken, 1
+  br i1 %mine, label %ask, label %no
+no:
+  ret i64 0
+ask:
+  %size = load i64, ptr %team
+  %none = icmp eq i64 %size, 0
+  br i1 %none, label %make, label %done
+make:
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  store ptr %contexts, ptr %contexts.at
+  %workers.at = getelementptr %Team, ptr %team, i64 0, i32 5
+  store ptr %workers, ptr %workers.at
+  %process.at = getelementptr %Team, ptr %team, i64 0, i32 1
+  store i64 %process, ptr %process.at
+  call void @hire(ptr %team, ptr %workers, i64 %count, i64 %set.mask)
+  br label %done
+done:
+  call void @team_release(ptr %team, i64 1)
+  ret i64 1
+}
+
+; The workers inherit a mask that keeps all signals from them; %set.mask is the number of SIG_SETMASK. There are fewer
+; where the system gives no more threads.
+define internal void @hire(ptr %team, ptr %workers, i64 %count, i64 %set.mask) {
 start:
   %blocked = alloca [128 x i8], align 16 ; as large as any sigset_t
   %former = alloca [128 x i8], align 16
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 13
+  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
   %jobs = load i64, ptr %jobs.at
   %set.mask.int = trunc i64 %set.mask to i32
   %filled = call i32 @sigfillset(ptr %blocked)
   %masked = call i32 @pthread_sigmask(i32 %set.mask.int, ptr %blocked, ptr %former)
   br label %next
 next:
-  %k = phi i64 [ 0, %start ], [ %t, %hire ]
+  %k = phi i64 [ 0, %start ], [ %t, %one ]
   %more = icmp ult i64 %k, %count
-  br i1 %more, label %hire, label %done
-hire:
+  br i1 %more, label %one, label %done
+one:
   %t = add i64 %k, 1
   %worker = getelementptr %Worker, ptr %workers, i64 %k
   store ptr %team, ptr %worker
@@ -371,26 +400,35 @@ hire:
   %hired = icmp eq i32 %failed, 0
   br i1 %hired, label %next, label %done
 done:
-  %number = phi i64 [ %k, %next ], [ %k, %hire ]
+  %number = phi i64 [ %k, %next ], [ %k, %one ]
   %unmasked = call i32 @pthread_sigmask(i32 %set.mask.int, ptr %former, ptr null)
   %size = add i64 %number, 1
   store i64 %size, ptr %team
   ret void
 }
 
-; Send the workers home and wait until they have gone. The team must be the caller's.
-define void @team_dismiss(ptr %team, ptr %workers) {
+; Send the workers home and wait until they have gone. 0 if somebody else has the team just now, else 1. Who stops it
+; for a fork (2) keeps it until @team_release.
+define i64 @team_stop(ptr %team, i64 %who) {
 start:
+  %taken = call i64 @take(ptr %team, i64 %who)
+  %mine = icmp eq i64 %taken, 1
+  br i1 %mine, label %dismiss, label %no
+no:
+  ret i64 0
+dismiss:
   %size = load i64, ptr %team
+  %workers.at = getelementptr %Team, ptr %team, i64 0, i32 5
+  %workers = load ptr, ptr %workers.at
   %quit.at = getelementptr %Team, ptr %team, i64 0, i32 2
   store i64 1, ptr %quit.at
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 13
+  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
   call void @move(ptr %team, ptr %jobs.at)
   br label %next
 next:
-  %t = phi i64 [ 1, %start ], [ %t.after, %join ]
+  %t = phi i64 [ 1, %dismiss ], [ %t.after, %join ]
   %more = icmp ult i64 %t, %size
-  br i1 %more, label %join, label %done
+  br i1 %more, label %join, label %gone
 join:
   %k = sub i64 %t, 1
   %thread.at = getelementptr %Worker, ptr %workers, i64 %k, i32 3
@@ -398,8 +436,14 @@ join:
   %joined = call i32 @pthread_join(ptr %thread, ptr null)
   %t.after = add i64 %t, 1
   br label %next
-done:
+gone:
   store i64 0, ptr %quit.at
   store i64 0, ptr %team
-  ret void
+  %fork = icmp eq i64 %who, 2
+  br i1 %fork, label %keep, label %give.back
+give.back:
+  call void @team_release(ptr %team, i64 %who)
+  br label %keep
+keep:
+  ret i64 1
 }

@@ -12,7 +12,6 @@ import atexit
 import os
 import signal
 import time
-from itertools import count
 from typing import Final
 
 import numpy as np
@@ -20,13 +19,13 @@ import numpy as np
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import LINE, Context, Words, aligned_words, check_table, runtime
 
-_SIZE, _PROCESS, _QUIT, _SPINS, _CONTEXTS = range(5)  # as in %Team
+_SIZE, _PROCESS, _QUIT, _SPINS = range(4)  # as in %Team
 _BUSY: Final = 2 * LINE // 8
 _TEAM_WORDS: Final = 7 * LINE // 8 + 2 * 128 // 8
 _WORKER_WORDS: Final = 4  # as in %Worker
+_A_CALL, _A_FORK = 1, 2  # who can have the team
 _SPINS_BEFORE_SLEEP: Final = 1000  # with a pause instruction in between: 10 to 50 us
-
-_token = count(2).__next__
+_PATIENCE: Final = 0.0005  # seconds between two attempts to have the team
 
 
 class Team:
@@ -35,8 +34,7 @@ class Team:
     def __init__(self) -> None:
         self._words: Words | None = None
         self._scratch_bytes = 0
-        self._contexts: list[Context] = []
-        self._workers = np.zeros((0, _WORKER_WORDS), np.int64)
+        self._crews: dict[tuple[int, int], _Crew] = {}
 
     @property
     def address(self) -> int:
@@ -56,23 +54,15 @@ class Team:
 
     def start(self) -> None:
         """Make the threads, unless they are there. There may be fewer than wanted if the system gives no more."""
-        token = _token()
-        try:
-            words = self._take(token)
-            if words[_SIZE] == 0:
-                self._hire(words, get_threads())
-        finally:
-            self._release(token)
+        wanted = get_threads(), self._scratch_bytes
+        crew = self._crews.setdefault(wanted, _Crew(*wanted))  # kept: threads may be using it
+        mask = int(signal.SIG_SETMASK)
+        while not runtime().team_start(self.address, *crew.addresses, len(crew.workers), os.getpid(), mask):
+            time.sleep(_PATIENCE)
 
     def stop(self) -> None:
         """Send the threads home, once the job they are at is done. The next step that wants a team starts it again."""
-        if self._words is None:
-            return
-        token = _token()
-        try:
-            self._dismiss(self._take(token))
-        finally:
-            self._release(token)
+        self._stop(_A_CALL)
 
     def run(self, table: Words, context: Context, first: int = 0, last: int | None = None) -> int:
         """Run the rows from ``first`` to before ``last``; the error code. ``context`` is thread 0's."""
@@ -89,38 +79,40 @@ class Team:
             self._words = words
         return self._words
 
-    def _take(self, token: int) -> Words:
-        words = self._block()
-        while not runtime().team_take(words.ctypes.data, token):
-            time.sleep(0.0005)
-        return words
-
-    def _release(self, token: int) -> None:
-        """Give the team back; whoever is interrupted while he asks for it may not know whether he has it."""
-        runtime().team_release(self.address, token)
-
-    def _hire(self, words: Words, size: int) -> None:
-        self._contexts = [Context(self._scratch_bytes, thread) for thread in range(1, size)]
-        self._workers = np.zeros((size - 1, _WORKER_WORDS), np.int64)
-        self._places = np.array([0, *(context.address for context in self._contexts)])  # thread 0's is the caller's
-        words[_CONTEXTS] = self._places.ctypes.data
-        words[_PROCESS] = os.getpid()
-        runtime().team_hire(self.address, self._workers.ctypes.data, size - 1, signal.SIG_SETMASK)
-
-    def _dismiss(self, words: Words) -> None:
-        if words[_PROCESS] == os.getpid():  # else they stayed behind in the process that this one was forked from
-            runtime().team_dismiss(self.address, self._workers.ctypes.data)
+    def _stop(self, who: int) -> None:
+        if self._words is None or self._words[_PROCESS] not in (0, os.getpid()):  # they stayed behind in the parent
+            return
+        while not runtime().team_stop(self.address, who):
+            time.sleep(_PATIENCE)
 
     def _before_fork(self) -> None:
-        if self._words is not None:
-            self._fork_token = _token()
-            self._dismiss(self._take(self._fork_token))
+        self._stop(_A_FORK)
 
     def _after_fork(self) -> None:
         if self._words is not None:
-            self._release(self._fork_token)
+            runtime().team_release(self.address, _A_FORK)
+
+    def _after_fork_in_child(self) -> None:
+        if self._words is not None:
+            self._words[[_SIZE, _PROCESS, _BUSY]] = 0
+
+
+class _Crew:
+    """What the threads of a team of some size need: a worker block each, and contexts (thread 0's is the caller's)."""
+
+    def __init__(self, size: int, scratch_bytes: int) -> None:
+        self.workers = np.zeros((size - 1, _WORKER_WORDS), np.int64)
+        self.contexts = [Context(scratch_bytes, thread) for thread in range(1, size)]
+        self._places = np.array([0, *(context.address for context in self.contexts)])
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """Where the table of contexts and the worker blocks lie."""
+        return self._places.ctypes.data, self.workers.ctypes.data
 
 
 team = Team()
 atexit.register(team.stop)
-os.register_at_fork(before=team._before_fork, after_in_parent=team._after_fork, after_in_child=team._after_fork)
+os.register_at_fork(
+    before=team._before_fork, after_in_parent=team._after_fork, after_in_child=team._after_fork_in_child
+)
