@@ -7,7 +7,7 @@ the length of the circuit does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from heapq import heappop, heappush
 from itertools import count
@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.graph.array import Array, changed_after_use, new_leaf, noted
 from chainrule.graph.diagnosis import check_gradient
 from chainrule.graph.errors import GraphError, describe
-from chainrule.graph.mode import MODE, switched
+from chainrule.graph.mode import MODE
 from chainrule.graph.state import Parameter
 from chainrule.graph.sums import unbroadcast
 
@@ -142,20 +142,12 @@ def backward(output: Array, upstream: Any = None, *, accumulate: bool = False, k
         raise GraphError(_why_not_live(output))
     recorder = MODE.get().recorder
     if recorder is None:
-        dz = _seed(output, upstream)
+        gradients: Iterable[tuple[Array, Any]] = flow(output, seed(output, upstream), free=not keep)
         _last_output.set(ref(output))
-        _write_gradients(output, dz, accumulate, keep, None)
     else:
-        with switched(gradients=False, role="backward"):
-            dz = recorder.seed(output) if upstream is None and output.shape == () else _seed(output, upstream)
-            _write_gradients(output, dz, accumulate, keep, recorder)
-
-
-def _write_gradients(output: Array, dz: Any, accumulate: bool, keep: bool, recorder: Any) -> None:
+        gradients, accumulate = recorder.gradients(output, upstream, accumulate, keep), False
     write = next_write()
-    for node, dx in flow(output, dz, free=not keep):
-        if recorder is not None:
-            dx = recorder.written(node, dx, accumulate)
+    for node, dx in gradients:
         if accumulate and getattr(node, "_grad", None) is not None:
             dx = node._grad + dx
         if node.gate is None:
@@ -166,7 +158,8 @@ def _write_gradients(output: Array, dz: Any, accumulate: bool, keep: bool, recor
             node._grad = dx if keep else None
 
 
-def _seed(output: Array, upstream: Any) -> Any:
+def seed(output: Array, upstream: Any) -> Any:
+    """dL/d(output) where a backward pass begins: 1 for a scalar, else ``upstream``, which must be given."""
     value = output._value
     if upstream is None:
         if value.shape != ():

@@ -70,6 +70,9 @@ class State(Array):
         """
         if MODE.get().recorder is not None:
             raise GraphError(f"writing into the buffer of {self.label()} cannot be recorded: use .assign(value)")
+        return self._buffer()
+
+    def _buffer(self) -> NDArray[Any]:
         if sys.getrefcount(self._value) > _UNSHARED:
             self._value = np.array(self._value)
         self.number = next_number()

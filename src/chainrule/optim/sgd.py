@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -98,13 +99,13 @@ class SGD:
         """
         recorder = MODE.get().recorder
         if recorder is None:
-            self._step(State.writable)
+            self._step(State._buffer, _GRADIENT)
         else:
             recorder.remember(self, "_last_write")
             with switched(gradients=False, role="update"):
-                self._step(_itself)
+                self._step(_itself, recorder.gradient)
 
-    def _step(self, written: Callable[[State], Any]) -> None:
+    def _step(self, written: Callable[[State], Any], gradient_of: Callable[[Parameter], Any]) -> None:
         """``written`` gives what the update of a State is written into: its buffer, or while recording the State."""
         since, lr, momentum, l2 = self._last_write, self.lr, self.momentum, self.l2
         latest = since
@@ -112,7 +113,7 @@ class SGD:
             if p._write <= since or p._grad is None:  # a gradient may be taken away to hold a parameter still
                 continue
             latest = p._write if p._write > latest else latest
-            self.update(written(p), p.grad, None if v is None else written(v), lr, momentum, l2)
+            self.update(written(p), gradient_of(p), None if v is None else written(v), lr, momentum, l2)
         if latest == since:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
         self._last_write = latest
@@ -132,6 +133,9 @@ class SGD:
         vars(self).update(state)
         # Writes are numbered within one process: the number of another says nothing here.
         self._last_write = max(p.written for p in self.parameters)
+
+
+_GRADIENT = attrgetter("_grad")
 
 
 def _itself(state: State) -> State:

@@ -20,6 +20,7 @@ from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.shape import BroadcastTo, Cast
 from chainrule.graph.apply import PLAIN_OPERANDS, apply, constant_result
 from chainrule.graph.array import Array, new_leaf, new_node, next_number, raw, real
+from chainrule.graph.backward import flow, seed
 from chainrule.graph.errors import GraphError, describe
 from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number, number
@@ -207,27 +208,31 @@ class Recorder:
 
     # ---- gradients
 
-    def seed(self, output: Array) -> Array:
-        """dL/dL = 1, where a backward pass begins."""
-        return self._write(Cast.of(output.dtype), (1.0,), new_leaf(Array, np.ones((), output.dtype), False))
+    def gradients(self, output: Array, upstream: Any, accumulate: bool, keep: bool) -> list[tuple[Array, Any]]:
+        """The arrays behind ``output`` with what a backward pass from there writes into their gradients."""
+        with switched(gradients=False, role="backward"):
+            if upstream is None and output.shape == ():
+                dz = self._write(Cast.of(output.dtype), (1.0,), new_leaf(Array, np.ones((), output.dtype), False))
+            else:
+                dz = seed(output, upstream)
+            return [(node, self._written(node, dx, accumulate)) for node, dx in flow(output, dz, free=not keep)]
 
-    def written(self, node: Array, dx: Any, accumulate: bool) -> Any:
+    def _written(self, node: Array, dx: Any, accumulate: bool) -> Array:
         """What a backward pass writes into the gradient of ``node``."""
+        dx = dx if isinstance(dx, Array) else self._constant(dx)
+        if accumulate and getattr(node, "_grad", None) is not None:
+            dx = self.gradient(node) + dx
+        elif accumulate and self._from_outside(node):
+            raise GraphError(
+                f"backward(accumulate=True) would add to the gradient of {node.label()} that the call before has left, "
+                "and a compiled function leaves none: add the losses and call backward() once"
+            )
         if node.gate is None:
-            before = getattr(node, "_grad", None)
-            if accumulate and before is not None:
-                self.gradient(node)
-            elif accumulate and self._from_outside(node):
-                raise GraphError(
-                    f"backward(accumulate=True) would add to the gradient of {node.label()} that the call before has "
-                    "left, and a compiled function leaves none: add the losses and call backward() once"
-                )
             self.remember(node, "_grad")
             self.remember(node, "_write")
-        dx = dx if isinstance(dx, Array) else self._constant(dx)
         if node.name is not None:
             self.labels.setdefault(self.value_of(dx), f"dL/d{node.name}")
-        return dx
+        return dx  # type: ignore[no-any-return]
 
     def gradient(self, x: Array) -> Any:
         """The gradient of ``x``, which must have been computed in this recording."""
