@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
+from itertools import groupby, islice
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -84,12 +84,14 @@ def _values(program: Program) -> Iterator[Value]:
 
 def _wishes(program: Program) -> Iterator[tuple[Value, str]]:
     """The names that the user's code knows; what comes later goes before."""
-    variables = stored_names(program)
-    yield from variables.items()
+    captured = {id(source): value for value, source in program.captures}
     for state, value in program.stores:
-        name = next((known.name for known, source in program.captures if source is state), None) or state.name
-        if name is not None and value not in variables:
+        name = captured[id(state)].name if id(state) in captured else state.name
+        if name is not None:
             yield value, f"{name}_new"
+    for i in program.instructions:
+        if i.result.weak and isinstance(i.operands[0], Value) and i.operands[0].name is not None:
+            yield i.result, f"{i.operands[0].name}_number"
     yield from program.labels.items()
     for value in _values(program):
         if value.name is not None:
@@ -97,45 +99,41 @@ def _wishes(program: Program) -> Iterator[tuple[Value, str]]:
 
 
 def stored_names(program: Program) -> dict[Value, str]:
-    """The variables that results of the forward pass were bound to.
+    """The variables that results of the forward pass were bound to, in a Program as it was recorded.
 
-    A line may apply several gates; the variable is the last one's, whose result no other gate of that line reads.
+    One call in the user's code may apply several gates: the variable holds the last one's result. Gates of one kind in
+    a row are rather a loop.
     """
-    forward = [i for i in program.instructions if i.role == "forward" and i.site is not None]
-    makers = {i.result: i for i in forward}
-    inner = {
-        x
-        for i in forward
-        for x in i.reads()
-        if x in makers and makers[x].site == i.site and type(makers[x].gate) is not type(i.gate)
-    }
     names: dict[Value, str] = {}
-    for i in forward:
-        name = None if i.result in inner or i.site is None else Site(*i.site).stored_as
+    forward = (i for i in program.instructions if i.role == "forward" and i.site is not None)
+    for site, gates in groupby(forward, key=lambda i: i.site):
+        name, call = Site(*site).stored_as if site else None, list(gates)
         if name is not None:
-            names[i.result] = name
+            loop = len({type(i.gate) for i in call}) == 1
+            names.update((i.result, name) for i in (call if loop else call[-1:]))
     return names
 
 
 # ---- what the user's code calls the States
 
 
-def state_names(function: Any) -> dict[int, str]:
-    """Names of the Arrays that a function can reach through its globals and its closure, by identity.
+def state_names(function: Any, arguments: Mapping[str, Any] | None = None) -> dict[int, str]:
+    """Names of the Arrays that a function can reach through its arguments, its closure and its globals, by identity.
 
     A variable's name, or the path within a model or an optimiser (``layers.0.weight``, ``lr``; with the variable before
     it where two would be the same). What an optimiser holds for each parameter is called after it: ``velocity_W1``.
     """
+    reachable = [*(arguments or {}).items(), *_reachable(function)]
     found: dict[int, tuple[str, str]] = {}
-    for name, thing in _reachable(function):
+    for name, thing in reachable:
         if isinstance(thing, Array):
             found.setdefault(id(thing), (name, name))
-    for name, thing in _reachable(function):
+    for name, thing in reachable:
         for path, array in _arrays_below(thing):
             found.setdefault(id(array), (path, f"{name}.{path}"))
     often = Counter(short for short, _ in found.values())
     names = {key: short if often[short] == 1 else full for key, (short, full) in found.items()}
-    for _, thing in _reachable(function):
+    for _, thing in reachable:
         names.update(_kept_for_each(thing, names))
     return names
 

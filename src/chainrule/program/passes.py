@@ -13,6 +13,7 @@ from typing import Any
 
 from chainrule.program.fold import Known, simplified
 from chainrule.program.identity import identity
+from chainrule.program.naming import stored_names
 from chainrule.program.program import Instruction, Operand, Program, Value
 from chainrule.program.verify import Verifier, compare
 
@@ -81,6 +82,7 @@ def optimise(
     given), and compares every bit. Raises ``ProgramError``, which names the pass, where one of these checks fails.
     """
     verifier = Verifier(program)
+    program = replace(program, labels={**stored_names(program), **program.labels})  # passes keep them
     for each in passes:
         before, program = program, each(program)
         verifier.check(program, f"the pass {each.__name__}")

@@ -7,7 +7,7 @@ journal and is put back at the end, also if the function raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,6 +27,7 @@ from chainrule.graph.number import Number, number
 from chainrule.graph.site import Site, at, user_site
 from chainrule.graph.state import State
 from chainrule.program.call import Call, argument_names, take_apart
+from chainrule.program.naming import state_names
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 LITERALS = (bool, int, float)
@@ -66,8 +67,10 @@ class Recording:
 class Recorder:
     """Writes down the gates that are applied while it is in the mode."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[int, str]) -> None:
         self.start = next_number()
+        self.names = names
+        self._place: tuple[Any, int] | None = None  # the user's line whose gate the backward pass is at
         self.instructions: list[Instruction] = []
         self.captures: dict[int, tuple[Value, Any]] = {}  # by the identity of what is captured
         self.stores: dict[State, Value] = {}
@@ -100,8 +103,9 @@ class Recorder:
         return self._write(gate, written, z, weak)
 
     def _write(self, gate: Any, operands: tuple[Operand, ...], z: Array, weak: bool = False) -> Array:
-        value = Value(z.shape, z.dtype, weak)
-        self.instructions.append(Instruction(gate, operands, value, MODE.get().role, z._site))
+        value, role = Value(z.shape, z.dtype, weak), MODE.get().role
+        site = self._place if role == "backward" and self._place is not None else z._site
+        self.instructions.append(Instruction(gate, operands, value, role, site))
         z._record = (self, value)
         return z
 
@@ -157,7 +161,7 @@ class Recorder:
         """The Value that stands for what ``owner``, an Array or an ndarray from outside, holds at each run."""
         known = self.captures.get(id(owner))
         if known is None:
-            name = owner.name if isinstance(owner, Array) else None
+            name = self.name_of(owner) if isinstance(owner, Array) else None
             known = Value(np.shape(value), real(np.asarray(value)).dtype, name=name), owner
             self.captures[id(owner)] = known
         return known[0]
@@ -206,6 +210,10 @@ class Recorder:
         """A Python number of run time as an array of NumPy's."""
         return self._write(Cast.of(x.dtype), (self.value_of(x),), new_leaf(Array, np.asarray(x._value), False))
 
+    def name_of(self, x: Array) -> str | None:
+        """What the user's code calls an Array."""
+        return self.names.get(id(x)) or x.name
+
     # ---- gradients
 
     def gradients(self, output: Array, upstream: Any, accumulate: bool, keep: bool) -> list[tuple[Array, Any]]:
@@ -215,7 +223,9 @@ class Recorder:
                 dz = self._write(Cast.of(output.dtype), (1.0,), new_leaf(Array, np.ones((), output.dtype), False))
             else:
                 dz = seed(output, upstream)
-            return [(node, self._written(node, dx, accumulate)) for node, dx in flow(output, dz, free=not keep)]
+            gradients = [(node, self._written(node, dx, accumulate)) for node, dx in flow(output, dz, free=not keep)]
+        self._place = None
+        return gradients
 
     def _written(self, node: Array, dx: Any, accumulate: bool) -> Array:
         """What a backward pass writes into the gradient of ``node``."""
@@ -230,8 +240,10 @@ class Recorder:
         if node.gate is None:
             self.remember(node, "_grad")
             self.remember(node, "_write")
-        if node.name is not None:
-            self.labels.setdefault(self.value_of(dx), f"dL/d{node.name}")
+        name = self.name_of(node)
+        if name is not None:
+            self.labels.setdefault(self.value_of(dx), f"dL/d{name}")
+        self._place = node._site  # the gate's rules, which run next, belong to the line that applied it
         return dx  # type: ignore[no-any-return]
 
     def gradient(self, x: Array) -> Any:
@@ -337,7 +349,7 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
     leaves from outside are its last outputs. Raises GraphError where a recorded value would be frozen, and whatever the
     function raises.
     """
-    recorder = Recorder()
+    recorder = Recorder(state_names(function, dict(zip(call.names, call.args, strict=False)) | call.kwargs))
     inputs: list[Value] = []
     outputs: list[Value] = []
 

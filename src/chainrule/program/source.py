@@ -141,11 +141,16 @@ class _Printer:
 
 
 def in_lines(start: str, parts: list[str], end: str) -> str:
-    """``start``, the parts and ``end``: in one line, or a line for each part if that is too long."""
+    """``start``, the parts and ``end``: in one line, or the parts in lines of their own."""
     joined = f"{start}{', '.join(parts)}{end}"
     if len(joined) <= LONGEST:
         return joined
-    return "\n".join([start, *(f"    {part}," for part in parts), end])
+    gathered = [""]
+    for part in parts:
+        if len(gathered[-1]) + len(part) > LONGEST:
+            gathered.append("")
+        gathered[-1] += f"{part}, "
+    return "\n".join([start, *(f"    {line.rstrip()}" for line in gathered), end])
 
 
 @lru_cache(maxsize=4096)
