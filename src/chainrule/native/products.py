@@ -121,7 +121,8 @@ class Bound:
         if b.shape[0] != k or c.shape != (m, n):
             raise ValueError(f"shapes {a.shape} @ {b.shape} -> {c.shape} do not fit")
         size = c.dtype.itemsize
-        if c.dtype.char not in "fd" or not a.dtype == b.dtype == c.dtype or (n > 1 and c.strides[1] != size):
+        contiguous = c.size == 0 or n == 1 or c.strides[1] == size
+        if c.dtype.char not in "fd" or not a.dtype == b.dtype == c.dtype or not contiguous:
             raise ValueError("float32 or float64 for all, and contiguous rows of c")
         if any(s % size for x in (a, b, c) for s in x.strides):
             raise ValueError("strides must be multiples of the item's size")
