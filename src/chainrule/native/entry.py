@@ -25,7 +25,7 @@ import platform
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
 
@@ -103,7 +103,7 @@ class Held:
     """An ndarray that the table has pointers into: at each call it must be as it was when bound.
 
     With an ``owner``, the owner's value must still be this ndarray, and ``references`` (None: any number) must be its
-    reference count, 1 if the owner alone holds it. Without, the ndarray is kept by the entry.
+    reference count, 1 if the owner alone holds it (so let go of the Step after binding). Without, the entry keeps it.
     """
 
     value: NDArray[Any]
@@ -266,7 +266,7 @@ class PythonEntry:
 
     def __init__(self, step: Step) -> None:
         check_table(step.table)
-        self.step = step
+        self.step = replace(step, held=())  # which would hold the owners' values
         self._held = [_Known(held) for held in step.held]
 
     def __call__(self, *values: Any) -> int:
