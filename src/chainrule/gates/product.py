@@ -84,12 +84,12 @@ class Einsum(Primitive):
     def dissolved(self, *xs: Any) -> Any:
         factors = list(zip(self.inputs, xs, strict=True))
         for picked in _order(self.inputs, self.output, [x.shape for x in xs]):
-            letters, z = factors[picked[0]]
-            rest = [f for k, f in enumerate(factors) if k not in picked]
-            for k in picked[1:]:
-                wanted = {*self.output}.union(*(f[0] for f in rest), *(factors[j][0] for j in picked if j > k))
-                letters, z = _contracted(letters, z, *factors[k], wanted)
-            factors = [*rest, (letters, z)]
+            rest = [factor for k, factor in enumerate(factors) if k not in picked]
+            product, *others = (factors[k] for k in picked)
+            for i, other in enumerate(others):
+                wanted = {*self.output}.union(*(letters for letters, _ in (*rest, *others[i + 1 :])))
+                product = _contracted(product, other, wanted)
+            factors = [*rest, product]
         ((letters, z),) = factors
         return np.transpose(z, [letters.index(c) for c in self.output])
 
@@ -100,7 +100,7 @@ class Einsum(Primitive):
 
 
 def _order(inputs: tuple[str, ...], output: str, shapes: list[tuple[int, ...]]) -> list[Any]:
-    """Which factors to multiply first: numbers of factors, which go, while their product comes at the end of the list."""
+    """The numbers of the factors to multiply first; they leave the list, and their product comes at its end."""
     if len(inputs) == 1:
         return []
     stand_ins = [np.broadcast_to(0.0, shape) for shape in shapes]
@@ -108,8 +108,9 @@ def _order(inputs: tuple[str, ...], output: str, shapes: list[tuple[int, ...]]) 
     return [sorted(picked) for picked in path[1:]]
 
 
-def _contracted(a: str, x: Any, b: str, y: Any, wanted: set[str]) -> tuple[str, Any]:
-    """The product of two factors, summed over the letters that nobody wants any more, with its letters."""
+def _contracted(first: tuple[str, Any], second: tuple[str, Any], wanted: set[str]) -> tuple[str, Any]:
+    """The product of two factors, each with its letters, summed over the letters that nobody wants any more."""
+    (a, x), (b, y) = first, second
     both = [c for c in a if c in b and c in wanted]
     summed = [c for c in a if c in b and c not in wanted]
     left, right = [c for c in a if c not in b], [c for c in b if c not in a]
@@ -117,14 +118,13 @@ def _contracted(a: str, x: Any, b: str, y: Any, wanted: set[str]) -> tuple[str, 
     y = np.transpose(y, [b.index(c) for c in both + summed + right])
     sizes = dict(zip(both + left + summed + right, (*x.shape, *y.shape[len(both) + len(summed) :]), strict=True))
     stack, rows, inside, columns = ([sizes[c] for c in part] for part in (both, left, summed, right))
-    z_letters, z_shape = "".join(both + left + right), (*stack, *rows, *columns)
-    if not summed:
-        return z_letters, np.reshape(x, (*stack, *rows, *(1 for _ in right))) * np.reshape(
-            y, (*stack, *(1 for _ in left), *columns)
-        )
-    x = np.reshape(x, (*stack, math.prod(rows), math.prod(inside)))
-    y = np.reshape(y, (*stack, math.prod(inside), math.prod(columns)))
-    return z_letters, np.reshape(matmul(x, y), z_shape)
+    if summed:
+        x = np.reshape(x, (*stack, math.prod(rows), math.prod(inside)))
+        y = np.reshape(y, (*stack, math.prod(inside), math.prod(columns)))
+        z = np.reshape(matmul(x, y), (*stack, *rows, *columns))
+    else:
+        z = np.reshape(x, (*stack, *rows, *(1 for _ in right))) * np.reshape(y, (*stack, *(1 for _ in left), *columns))
+    return "".join(both + left + right), z
 
 
 def einsum(inputs: list[str], output: str, operands: list[Any]) -> Any:

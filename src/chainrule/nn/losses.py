@@ -10,6 +10,7 @@ from chainrule.gates.composite import softmax_cross_entropy
 from chainrule.graph.array import Array, raw
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
+from chainrule.numpy_protocol.creation import constant
 
 
 def cross_entropy(scores: Any, labels: Any) -> Any:
@@ -32,9 +33,11 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
     """
     scores = scores if hasattr(scores, "dtype") else np.asarray(scores)
     shape = scores.shape
-    recorded = isinstance(labels, Array) and MODE.get().recorder is not None
+    recorded = MODE.get().recorder is not None
     if not recorded:
         labels = np.array(raw(labels))  # a copy: the backward pass reads them again
+    elif not isinstance(labels, Array):
+        labels = constant(labels)
     if scores.dtype.kind != "f":
         raise TypeError(f"scores must be floating, not {scores.dtype}")
     if labels.dtype.kind not in "iu":

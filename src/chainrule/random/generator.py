@@ -12,6 +12,8 @@ from typing import Any, SupportsFloat, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.graph.errors import GraphError
+from chainrule.graph.mode import MODE
 from chainrule.graph.state import State
 from chainrule.random import samples
 
@@ -27,7 +29,7 @@ class Generator:
     whatever the numbers turn out to be.
 
     Samples are plain ndarrays, of the shape asked for (0-d for ``()``): random numbers are data, no gradient flows to
-    where they came from.
+    where they came from. In a function under ``cr.compile`` they are constant Arrays, and each call draws others.
 
     What is guaranteed:
 
@@ -188,6 +190,8 @@ class Generator:
         [[75, 34, 0], [15, 84, 7]]
         """
         (n,) = _sizes(operator.index(n))
+        if MODE.get().recorder is not None:
+            raise GraphError("generators are not made by a recorded function: split before it, and draw inside")
         children = [Generator(0) for _ in range(n)]
         for child, key in zip(children, self.bits((n, 3)), strict=True):
             child.key.assign(key)
@@ -223,12 +227,13 @@ class Generator:
         self, sample: Callable[..., NDArray[Any]], shape: tuple[int, ...], width: int, *parameters: Any
     ) -> NDArray[Any]:
         """Samples of ``width`` words each from where the counter stands; then the counter moves on."""
-        start, taken = self.counter.item(), math.prod(shape) * width
-        if start + taken >= 2**64:
-            raise OverflowError(
-                f"{taken} words are not left of this stream, whose counter is {start}: split it earlier"
-            )
-        drawn = sample(self.key.value, start, shape, *parameters)
+        taken = math.prod(shape) * width
+        if MODE.get().recorder is not None:
+            recorded: Any = samples.recorded(sample, self.key, self.counter, shape, *parameters)
+            self.counter.assign(self.counter + taken)
+            return recorded  # type: ignore[no-any-return]
+        start = self.counter.item()
+        drawn = np.asarray(sample(self.key.value, start, shape, *parameters))
         self.counter.assign(np.uint64(start + taken))
         return drawn
 
