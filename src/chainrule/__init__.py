@@ -19,6 +19,8 @@ from chainrule.graph.state import Parameter, State
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
 from chainrule.inspect.why import why
+from chainrule.native.cores import get_threads, set_threads
+from chainrule.native.store import kernel_store
 from chainrule.numpy_protocol.creation import array, constant
 
 __all__ = [
@@ -44,11 +46,13 @@ __all__ = [
     "erf",
     "erfc",
     "explain",
+    "get_threads",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "kernel_store",
     "leaky_relu",
     "log_sigmoid",
     "log_softmax",
@@ -60,6 +64,7 @@ __all__ = [
     "random",
     "relu",
     "scatter_add",
+    "set_threads",
     "sigmoid",
     "softmax",
     "softplus",

@@ -1,8 +1,5 @@
 """How many threads to use: what the process may use of the machine, or what the user says.
 
-    set_threads(2)        from now on; None returns to the default
-    get_threads()
-
 The default is the number of cores (two hardware threads of one core share its arithmetic, so they count once) that the
 process may run on, within the quota of its container. In a worker process of multiprocessing or joblib it is one: there
 the processes share the cores among themselves.
@@ -20,7 +17,16 @@ _chosen: tuple[int, bool] | None = None  # the number, and whether it was chosen
 
 
 def set_threads(count: int | None) -> None:
-    """Let compiled steps use ``count`` threads; None for the default. Results do not depend on it, to the last bit.
+    """Let compiled functions use ``count`` threads; None for the default. Results do not depend on it, to the last bit.
+
+    The default is the number of cores that the process may use, and one in worker processes of multiprocessing and
+    joblib. Small steps run on one thread anyway.
+
+    >>> import chainrule as cr
+    >>> cr.set_threads(2)
+    >>> cr.get_threads()
+    2
+    >>> cr.set_threads(None)
 
     Raises ValueError for less than 1 or more than 256, TypeError for what is not a whole number.
     """
@@ -29,14 +35,19 @@ def set_threads(count: int | None) -> None:
         raise TypeError(f"a number of threads is a whole number, not {count!r}")
     if count is not None and not 1 <= count <= MOST:
         raise ValueError(f"the number of threads is between 1 and {MOST}, not {count}")
-    from chainrule.native.team import team  # here, so that importing chainrule does not load it
+    from chainrule.native.team import team  # here: importing chainrule must not wait for it
 
     _chosen = None if count is None else (count, is_worker_process())
     team.stop()
 
 
 def get_threads() -> int:
-    """How many threads compiled steps use at most."""
+    """How many threads compiled functions use at most.
+
+    >>> import chainrule as cr
+    >>> cr.get_threads() >= 1
+    True
+    """
     worker = is_worker_process()
     if _chosen is not None and _chosen[1] == worker:  # a choice made before the fork does not bind a worker process
         return _chosen[0]
