@@ -89,6 +89,12 @@ def lineup() -> tuple[Peer, ...]:
     )
 
 
+def one_way_each() -> list[tuple[Peer, Way]]:
+    """The peers that are installed, each in one usual way: for what takes long, and for what hardly depends on it."""
+    usual = {"pytorch": 1, "jax_jit": 1, "pytensor_function": 0}
+    return [(p, p.ways[usual.get(p.module, 0)]) for p in lineup() if p.python.exists()]
+
+
 @functools.cache
 def intel_disguise() -> Path | None:
     """A library that, loaded first, lets MKL take its AVX-512 code on a processor that is not Intel's.

@@ -70,7 +70,7 @@ def prepare(order: dict[str, Any]) -> tuple[Contestant, dict[str, Any]]:
             "second call": again - called,
             "third call": (clock() - again) / (len(losses) - 2),
         },
-        "peak": peak_bytes(),
+        "gates": contestant.gates() if contestant.gates else None,
     }
 
 
@@ -89,7 +89,7 @@ def turn(contestant: Contestant, steps: int) -> dict[str, float]:
 def growth(contestant: Contestant, steps: int) -> dict[str, int]:
     """Resident bytes before and after the steps, and the most there ever were."""
     step, images, labels = contestant.step, contestant.images, contestant.labels
-    for _ in range(steps // 10):
+    for _ in range(max(2, steps // 10)):
         step(images, labels)
     before = resident_bytes()
     for _ in range(steps):
@@ -106,7 +106,9 @@ def resident_bytes() -> int:
 
 
 def peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Not from getrusage, which counts what the process was before it became this program."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ class Contestant:
         images, labels: what is passed, in the contestant's own kind of array, made beforehand.
         reset: back to the initial weights and no momentum.
         versions: of the libraries that take part.
+        gates: after a first step, how many gates it was compiled from; None if nobody knows.
     """
 
     step: Callable[[Any, Any], Any]
@@ -27,3 +28,4 @@ class Contestant:
     labels: Any
     reset: Callable[[], None]
     versions: dict[str, str]
+    gates: Callable[[], int] | None = None

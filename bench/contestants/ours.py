@@ -32,10 +32,15 @@ def make(problem: Problem, threads: int, mode: str = "compiled") -> Contestant:
 
     if threads:
         cr.set_threads(threads)
-    if mode == "compiled":
-        step = cr.compile(step)
     versions = {"chainrule": cr.__version__, "numpy": np.__version__}
-    return Contestant(step, problem.images, problem.labels, reset, versions)
+    if mode != "compiled":
+        return Contestant(step, problem.images, problem.labels, reset, versions)
+    compiled = cr.compile(step)
+
+    def gates() -> int:
+        return len(compiled.programs[0].instructions)
+
+    return Contestant(compiled, problem.images, problem.labels, reset, versions, gates)
 
 
 def network(problem: Problem) -> cr.nn.Sequential:
