@@ -33,7 +33,7 @@ from chainrule.program.program import Program, Value
 
 LONG = 20_000
 """Operations from which a step lets other Python threads run meanwhile."""
-WORTH_A_TEAM = 400_000
+WORTH_A_TEAM = 2_000_000
 """Operations from which a step is divided among threads, and a loop nest in it."""
 
 
@@ -164,6 +164,7 @@ class Executor:
         buffer of their own if somebody else holds theirs.
         """
         self._held = []
+        stored = {id(state) for state in self._stored}
         for state in self._stored:
             state.writable()
         for value, owner in self._owner.items():
@@ -171,7 +172,7 @@ class Executor:
             for address, distance in self._patches.get(value, ()):
                 _write(address, held.ctypes.data + distance)
             if isinstance(owner, State):
-                self._held.append(Held(owner._value, owner, 1 if owner in self._stored else None))
+                self._held.append(Held(owner._value, owner, 1 if id(owner) in stored else None))
             else:
                 self._held.append(Held(held))
 

@@ -10,7 +10,7 @@ Axes of length 1 do not count: a group runs over the other axes of a shape, its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -216,7 +216,7 @@ class Fusion:
     def _deferrable(self, i: Instruction) -> bool:
         return (
             _pointwise(i)
-            and isinstance(i.gate, CHEAP)
+            and cheap(i.gate)
             and i.result not in self.in_memory
             and all(self._reachable(x) for x in i.reads())
         )
@@ -269,10 +269,15 @@ class Fusion:
         self._finish(i, group, self._computed(group, i, axes, late), axes)
 
     def _group_for(
-        self, i: Instruction, wanted: tuple[int, ...], needs: list[tuple[Value, Axes]]
+        self,
+        i: Instruction,
+        wanted: tuple[int, ...],
+        needs: list[tuple[Value, Axes]],
+        from_memory: Sequence[Value] = (),
     ) -> tuple[Group, bool]:
         """The group that makes what an instruction reads, or else one that reads the same, or else a new one."""
         first = self._first_possible(needs)
+        first = max([first, *(self._made_in(x) + 1 for x in from_memory)])
         for group in self._candidates(first):
             if not group.open or (group.number != first and not self._akin(group, i, needs)):
                 continue
@@ -456,7 +461,9 @@ class Fusion:
             for k in indices
             if isinstance(k, Value)
         ]
-        group = self._new(space(i.result.shape))
+        group, late = self._group_for(i, space(i.result.shape), needs, [x])
+        if late:
+            group = self._new(space(i.result.shape))
         refs = [self._ref(group, k, along, late=False) for k, along in needs]
         places = tuple(None if d is None else axes[d] for d in dims)
         arrays = [d for d, part in enumerate(dims_of_arrays(parts)) if part]
@@ -540,8 +547,18 @@ def _told(x: Operand) -> Any:
 
 CHEAP = (Add, Subtract, Multiply, Negative, Square, Absolute, Maximum, Minimum, Where, Relu, LeakyRelu, Cast)
 """Gates that take an instruction or two: applying them again costs less than storing what they gave."""
+CHEAP_FUNCTIONS = frozenset((
+    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and, np.logical_or,
+    np.logical_not, np.logical_xor, np.isnan, np.bitwise_and, np.bitwise_or, np.invert,
+))  # fmt: skip
+"""So do these functions."""
 NATIVE = frozenset(np.dtype(code) for code in "?bBhHiIlLqQfd")
 """The dtypes that native code handles."""
+
+
+def cheap(gate: Any) -> bool:
+    """Whether a gate is rather applied again than stored."""
+    return isinstance(gate, CHEAP) or getattr(gate, "function", None) in CHEAP_FUNCTIONS
 
 
 def lowers(gate: Any) -> bool:

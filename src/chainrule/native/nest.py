@@ -8,13 +8,14 @@ bias and activation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from chainrule.native.views import Buffer, View
+from chainrule.native.views import Buffer, View, row_major
 
 Ref = int
 """The position of a step in its nest."""
@@ -140,21 +141,38 @@ def arranged(nest: Nest, lanes: int) -> Nest:
     return replace(_joined(nest), across=vector in reduced)
 
 
+APART = 10.0
+"""What it costs to access elements that do not lie side by side, compared with a whole vector."""
+
+
 def _cost_along(nest: Nest, axis: int, lanes: int) -> float:
     """What vectors along ``axis`` cost: strided accesses are slow, half-empty vectors are wasted."""
-    cost = 1.0
-    for access in nest.accesses():
-        stride = access.strides[axis]
-        cost += {0: 0.25, 1: 1.0}.get(stride, 10.0)
-        cost += 10.0 * len(access.computed)
-    for store in nest.stores:
-        if store.access.strides[axis] not in (0, 1):
-            cost += 10.0
+    inner = math.prod(nest.reduced)
+    innermost = len(nest.kept)
+
+    def cost(access: Access) -> float:
+        """For each index of the kept axes: once, or as often as there are reduced ones."""
+        times = inner if any(access.strides[innermost:]) or access.computed else 1
+        if access.strides[axis] == 0:
+            return 0.25 * times
+        apart = access.strides[axis] != 1 and not is_packable(nest, access)
+        return times * ((APART if apart else 1.0) + APART * len(access.computed))
+
+    total = inner + sum(cost(access) for access in nest.accesses())
+    if axis >= innermost:
+        total += 2 * lanes  # the partial sums must be added up in the end
     n = max(nest.extents[axis], 1)
-    used = n / (-(-n // lanes) * lanes)
-    if axis >= len(nest.kept):
-        cost *= 1.1  # the partial sums must be added up in the end
-    return cost / used
+    return total * (-(-n // lanes) * lanes) / n
+
+
+def is_packable(nest: Nest, access: Access) -> bool:
+    """Whether elements are read so often that it pays to copy them first into the order in which they are read."""
+    return (
+        any(access.strides[len(nest.kept) :])
+        and not access.computed
+        and any(step.access is access for step in nest.steps if isinstance(step, Load))
+        and 8 * math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s) <= math.prod(nest.extents)
+    )
 
 
 def _outer_first(nest: Nest, axes: list[int], vector: int | None) -> list[int]:
@@ -182,3 +200,24 @@ def _joined(nest: Nest) -> Nest:
 def whole(view: View) -> Access:
     """The access of a nest whose axes are the view's own."""
     return Access(view.buffer, view.offset, view.strides)
+
+
+def packed(nest: Nest) -> tuple[list[Nest], Nest]:
+    """Copies that bring what is read often into order, and the nest that reads the copies instead."""
+    vector = len(nest.extents) - 1 if nest.across else len(nest.kept) - 1
+    copies: list[Nest] = []
+    steps = list(nest.steps)
+    for ref, step in enumerate(steps):
+        if not isinstance(step, Load) or step.access.strides[vector] in (0, 1) or not is_packable(nest, step.access):
+            continue
+        access = step.access
+        axes = [a for a, s in enumerate(access.strides) if s and a != vector] + [vector]
+        shape = tuple(nest.extents[a] for a in axes)
+        copy = Buffer(math.prod(shape), access.dtype)
+        place = dict(zip(axes, row_major(shape), strict=True))
+        strides = tuple(place.get(a, 0) for a in range(len(nest.extents)))
+        load = Load(Access(access.buffer, access.offset, tuple(access.strides[a] for a in axes)), access.dtype)
+        store = Store(Access(copy, 0, row_major(shape)), 0)
+        copies.append(Nest(shape, (), (load,), (store,)))
+        steps[ref] = replace(step, access=Access(copy, 0, strides))
+    return copies, replace(nest, steps=tuple(steps))

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.graph.array import raw
 from chainrule.native.fusion import Axes, Fusion, Group, Piece, Read, own_axes, space
-from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged
+from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged, packed
 from chainrule.native.products import better_transposed
 from chainrule.native.views import Buffer, View, row_major, stored
 from chainrule.program.program import Instruction, Program, Value
@@ -269,9 +269,8 @@ class _Planner:
         if group is not None and group.product is not None:
             m, k = group.product[0].shape
             n = group.product[1].shape[1]
-            if self.extra.get(group) or not better_transposed(m, n, k, root.dtype):
-                return axes
-            return (1, 0)
+            transposed = n < 2 * SHORT and not self.extra.get(group) and better_transposed(m, n, k, root.dtype)
+            return (1, 0) if transposed else axes
         longest = max(axes, key=lambda a: root.shape[a])
         if root.shape[-1] < SHORT and root.shape[longest] > root.shape[-1]:
             return (*(a for a in axes if a != longest), longest)
@@ -291,7 +290,8 @@ class _Planner:
             return [Kernel(self._product(group), group, checked=False)]
         nest = self._nest(group)
         checked = any(access.computed for access in nest.accesses())
-        return [Kernel(arranged(nest, LINE // 4), group, checked)]
+        copies, nest = packed(arranged(nest, LINE // 4))
+        return [Kernel(copy, group, checked=False) for copy in copies] + [Kernel(nest, group, checked)]
 
     def _stores(self, group: Group) -> list[tuple[Value, View]]:
         """What a group writes: values that others read, results, States."""
