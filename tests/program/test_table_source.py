@@ -1,5 +1,6 @@
 """Every row of the gradient table, value and gradients, recorded: no pass changes a bit, and the printed source gives
-bit for bit what the gates give one by one."""
+bit for bit what the gates give one by one.
+"""
 
 import numpy as np
 import pytest

@@ -218,7 +218,8 @@ def _scalar_seed(trace: Trace, function: Any) -> Any:
             f"grad needs a function with one scalar result, and {_name(function)} returned "
             f"{describe(output)}: reduce it (np.sum, np.mean), or use jacobian or vjp"
         )
-    return np.ones((), output.dtype if isinstance(output, Array) else float)
+    one = np.ones((), output.dtype if isinstance(output, Array) else float)
+    return one if MODE.get().recorder is None else noted(new_leaf(Array, one, False), 1.0)
 
 
 def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:

@@ -186,6 +186,9 @@ class Recorder:
                 made = Value(leaf.shape, leaf.dtype)
                 self.instructions.append(Instruction(Cast.of(leaf.dtype), (value,), made, MODE.get().role, leaf._site))
                 value = made
+        elif type(source) in LITERALS:
+            value = Value(leaf.shape, leaf.dtype)
+            self.instructions.append(Instruction(Cast.of(leaf.dtype), (source,), value, MODE.get().role, leaf._site))
         else:
             value = self.captured(leaf._value, leaf._value)
         leaf._record = (self, value)
