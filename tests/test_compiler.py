@@ -210,12 +210,13 @@ def test_an_input_may_be_the_buffer_of_a_state():
         assert not np.shares_memory(z, s.value)
 
 
-def test_two_states_can_be_swapped():
+@pytest.mark.parametrize("backend", ["source", "native"])
+def test_two_states_can_be_swapped(backend):
     a, b = cr.State([1.0, 2.0]), cr.State([3.0, 4.0])
 
-    @cr.compile
+    @cr.compile(backend=backend)
     def swap():
-        old = a * 1
+        old = a * 1  # may become a itself
         a.assign(b)
         b.assign(old)
 

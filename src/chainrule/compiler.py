@@ -15,29 +15,38 @@ from chainrule.calculus.trees import map_leaves
 from chainrule.graph.array import raw
 from chainrule.graph.backward import next_write
 from chainrule.graph.errors import CompileWarning, GraphError
-from chainrule.graph.mode import MODE
-from chainrule.program import interpreter
+from chainrule.graph.mode import MODE, PLAIN, Changes
 from chainrule.program.call import Call, argument_names, take_apart
 from chainrule.program.comparison import difference
+from chainrule.program.interpreter import Interpreter, captured
 from chainrule.program.passes import optimise
 from chainrule.program.program import Program
 from chainrule.program.recording import Recording, Result, recording
 from chainrule.program.source import source_of
 
+MISSED: Any = object()
+
 
 class Interpreted:
-    """A Program run gate by gate with NumPy: what there is where nothing is compiled."""
+    """A Program run from its printed source: what there is where nothing is compiled."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._interpreter = Interpreter(program)
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
         """The outputs for these ndarrays and floats, as fresh ndarrays. States are assigned last."""
-        outputs, stored = interpreter.run(self.program, inputs)
+        outputs, stored = self._interpreter.run(inputs, captured(self.program))
         fresh = [np.array(x) for x in outputs]
-        for (state, _), value in zip(self.program.stores, stored, strict=True):
+        states = [state for state, _ in self.program.stores]
+        # A value may be a view of a State that is about to be written.
+        stored = [np.array(x) if any(np.may_share_memory(x, s._value) for s in states) else x for x in stored]
+        for state, value in zip(states, stored, strict=True):
             np.copyto(state.writable(), value)
         return fresh
+
+    def attempt(self, args: tuple[Any, ...]) -> None:
+        """Nothing here is worth a short cut."""
 
 
 def executor(backend: str | None) -> Callable[[Program], Any]:
@@ -57,17 +66,21 @@ def executor(backend: str | None) -> Callable[[Program], Any]:
 class _Variant:
     """A function compiled for one kind of call."""
 
-    def __init__(self, call: Call, made: Recording, executor: Any) -> None:
-        self.key, self.recording, self.executor = call.key, made, executor
+    def __init__(self, call: Call, made: Recording, runner: Any) -> None:
+        self.key, self.recording, self.executor = call.key, made, runner
         self.compared = False
         self._lock = threading.Lock()
         self._seen = {x: np.array(raw(x)) for x in made.guards}
+        self._looked_at = 0  # what Changes.last was
+        self._flat = call.flat
 
     def holds(self) -> bool:
         """Whether all that is part of the Program without being its argument is still the same."""
-        for module, changes in self.recording.modules.items():
-            if module._changes != changes:
+        if self._looked_at != Changes.last:
+            looked_at = Changes.last
+            if any(module._changed != changed for module, changed in self.recording.modules.items()):
                 return False
+            self._looked_at = looked_at
         guards = self.recording.guards
         for x, number in guards.items():
             if x.number != number:
@@ -87,11 +100,36 @@ class _Variant:
             )
         self.compared = True
 
+    def shortcut(self) -> Callable[[tuple[Any, ...]], Any]:
+        """A function of the positional arguments that gives the result, or MISSED if it may not or cannot be so simple.
+
+        This is what a call in a training loop comes to, so all it needs is at hand: it takes half a microsecond.
+        """
+        looked_at, guards, lock = self._looked_at, tuple(self.recording.guards.items()), self._lock
+        attempt, result = self.executor.attempt, self._result
+        alone = isinstance(self.recording.result, Result) and not self.recording.gradients
+
+        def shortcut(args: tuple[Any, ...]) -> Any:
+            if Changes.last != looked_at or MODE.get() is not PLAIN:
+                return MISSED
+            for x, number in guards:
+                if x.number != number:
+                    return MISSED
+            with lock:
+                outputs = attempt(args)
+            if outputs is None:
+                return MISSED
+            return outputs[0] if alone else result(outputs)
+
+        return shortcut if self._flat else _missed
+
     def run(self, inputs: Sequence[Any]) -> Any:
         with self._lock:
-            outputs = self.executor.run(inputs)
-            if self.recording.gradients:
-                self._write_gradients(outputs)
+            return self._result(self.executor.run(inputs))
+
+    def _result(self, outputs: Sequence[Any]) -> Any:
+        if self.recording.gradients:
+            self._write_gradients(outputs)
         return map_leaves(lambda x: outputs[x] if isinstance(x, Result) else x, self.recording.result)
 
     def _write_gradients(self, outputs: Sequence[Any]) -> None:
@@ -101,6 +139,11 @@ class _Variant:
             leaf._grad, leaf._write = None if index is None else outputs[index], numbers[write]
         for optimizer, write in self.recording.steps:
             optimizer._last_write = numbers[write]
+
+
+def _missed(args: tuple[Any, ...]) -> Any:
+    """The shortcut where there is none: the arguments must be taken apart first."""
+    return MISSED
 
 
 class Compiled:
@@ -139,9 +182,14 @@ class Compiled:
         self._static = {static} if isinstance(static, (str, int)) else set(static)
         self._static |= {i for i, name in enumerate(self._names) if name in self._static}
         self._variants: list[_Variant] = []  # the one used last is the first
+        self._shortcut: Callable[[tuple[Any, ...]], Any] = _missed
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            result = self._shortcut(args)
+            if result is not MISSED:
+                return result
         mode = MODE.get()
         if mode.recorder is not None or mode.stop_at_nonfinite:
             return self.__wrapped__(*args, **kwargs)
@@ -180,14 +228,16 @@ class Compiled:
 
     def _variant(self, call: Call) -> _Variant:
         with self._lock:
-            for i, variant in enumerate(self._variants):
-                if variant.key == call.key and variant.holds():
-                    if i:
-                        self._variants.insert(0, self._variants.pop(i))
-                    if not variant.compared:
-                        variant.compare(self._recorded(call), self)
-                    return variant
-            variant = self._made(call)
+            variant = next((each for each in self._variants if each.key == call.key and each.holds()), None)
+            self._shortcut = _missed
+            if variant is None:
+                variant = self._made(call)
+            else:
+                self._variants.remove(variant)
+                if not variant.compared:
+                    variant.compare(self._recorded(call), self)
+                if MODE.get() is PLAIN:
+                    self._shortcut = variant.shortcut()
             self._variants.insert(0, variant)
             if len(self._variants) > self._limit:
                 warn(self._too_many(), CompileWarning, stacklevel=4)

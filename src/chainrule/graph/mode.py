@@ -26,6 +26,13 @@ class Mode:
     """What gates are applied for at present: ``forward``, ``backward`` or ``update``. Recordings note it."""
 
 
+class Changes:
+    """When a module was last changed: an attribute of a module is part of what calls it, and of its recordings."""
+
+    last = 0
+    """A creation number; another one than before means that recordings must be looked at again."""
+
+
 PLAIN = Mode()
 MODE: ContextVar[Mode] = ContextVar("chainrule_mode", default=PLAIN)
 

@@ -56,6 +56,7 @@ class Executor:
         self._context = Context(self._scratch())
         self._threads = 0
         self._outputs = [(v.shape, v.dtype) for v in program.outputs]
+        self._empties = [v.shape for v in program.outputs], [v.dtype for v in program.outputs]
         self._build()
 
     # ---- the table
@@ -216,6 +217,14 @@ class Executor:
         if code != FINE:
             self._try_again(code, inputs, outputs)
         return outputs
+
+    def attempt(self, args: tuple[Any, ...]) -> list[Any] | None:
+        """As ``run``, for arguments that need not be conformed; None, and nothing was done, where anything is amiss."""
+        entry = self._entry
+        if entry is None:
+            return None
+        outputs = [*map(np.empty, *self._empties)]
+        return None if entry(*args, *outputs) else outputs
 
     def _try_again(self, code: int, inputs: Sequence[Any], outputs: list[Any]) -> None:
         conformed = list(inputs)

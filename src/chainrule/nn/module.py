@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from chainrule.graph.array import next_number, raw
-from chainrule.graph.mode import MODE
+from chainrule.graph.mode import MODE, Changes
 from chainrule.graph.scope import mark
 from chainrule.graph.state import Parameter
 
@@ -41,8 +41,8 @@ class Module:
     """How many neurons the module has besides those of the modules in it."""
     _label: str | None = None
     """What drawings call the module; its container sets it."""
-    _changes = 0
-    """How often an attribute was written: a compiled function that calls the module is recorded again after that."""
+    _changed = 0
+    """When an attribute was last written: a compiled function that calls the module is recorded again after that."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         module = super().__new__(cls)
@@ -56,7 +56,8 @@ class Module:
         if recorder is not None:
             recorder.changes(self, name)
         super().__setattr__(name, value)
-        super().__setattr__("_changes", self._changes + 1)
+        Changes.last = number = next_number()
+        super().__setattr__("_changed", number)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes from its inputs. Call the module itself, ``model(x)``: drawings then know it."""

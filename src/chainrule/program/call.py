@@ -39,6 +39,11 @@ class Call:
     inputs: list[Any]
     live: bool
 
+    @property
+    def flat(self) -> bool:
+        """Whether the positional arguments are the inputs, one by one."""
+        return len(self.args) == len(self.inputs) and not self.kwargs and all(map(is_input, self.args))
+
     def with_inputs(self, stand_in: Callable[[Any, str], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with ``stand_in(input, name)`` for each input in order, named like ``x`` or ``batch_0``."""
 

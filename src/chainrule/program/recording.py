@@ -56,7 +56,7 @@ class Recording:
     guards: dict[Array, int]
     """What was read as Python numbers, with its creation number: the Program holds as long as these are the same."""
     modules: dict[Any, int]
-    """The modules that were called, with the number of their last change: as before."""
+    """The modules that were called, with the creation number of their last change; that must be the same, too."""
     gradients: tuple[tuple[Array, int | None, int], ...]
     """If gradients are kept, the leaves from outside whose gradient was written: the leaf, the number of the output
     that the gradient is (None if it was taken away again), and the number of the backward pass."""
@@ -293,7 +293,7 @@ class Recorder:
 
     def calls(self, module: Any) -> None:
         """``module`` is called: what it computes depends on its attributes."""
-        self.modules.setdefault(module, module._changes)
+        self.modules.setdefault(module, module._changed)
 
     def changes(self, module: Any, name: str) -> None:
         """An attribute of ``module`` is about to be written."""
