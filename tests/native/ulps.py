@@ -12,7 +12,8 @@ WIDER = {np.dtype("f4"): np.dtype("f8"), np.dtype("f8"): np.dtype(np.longdouble)
 def special(dtype: Any) -> Any:
     """Zeros, infinities, NaN, subnormal numbers, the largest and the smallest, 1 and its neighbours, of both signs."""
     info = np.finfo(dtype)
-    sizes = [0, np.inf, np.nan, info.smallest_subnormal, 3 * info.smallest_subnormal, info.tiny, info.max, 1, 0.5, 2]
+    least = info.smallest_subnormal
+    sizes = [0, np.inf, np.nan, least, 3 * least, info.tiny, info.max, 1, 0.5, 2]
     positive = np.array(sizes, dtype)
     near = np.concatenate(
         [positive, np.nextafter(positive, np.inf, dtype=dtype), np.nextafter(positive, 0, dtype=dtype)]

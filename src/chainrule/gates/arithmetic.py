@@ -10,6 +10,13 @@ from chainrule.gates.operands import in_one_precision
 from chainrule.gates.primitive import Elementwise, dtypes_of, primitive
 
 
+def floats(dtypes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The dtypes, or a TypeError: integers are left to NumPy."""
+    if any(dtype.kind != "f" for dtype in dtypes):
+        raise TypeError(f"not computed natively for {dtypes[0]}")
+    return dtypes
+
+
 @primitive
 class Add(Elementwise):
     """z = x + y: distributes its upstream gradient unchanged."""
@@ -188,9 +195,11 @@ class Reciprocal(Elementwise):
     def dx(self, dz: Any, z: Any) -> Any:
         return -dz * z * z
 
+    def computes_in(self, *operands: Any) -> tuple[Any, ...]:
+        return floats(super().computes_in(*operands))
+
     def lower(self, b: Any, x: Any) -> Any:
-        wide = x if x.dtype.kind == "f" else b.cast(x, np.float64)
-        return b.cast(b.div(b.like(wide, 1), wide), x.dtype)
+        return b.div(b.like(x, 1.0), x)
 
 
 @primitive
@@ -262,8 +271,11 @@ class Power(Elementwise):
     def dy(self, dz: Any, z: Any, x: Any) -> Any:
         return dz * z * np.log(np.where(x == 0, np.ones_like(x), x))
 
+    def computes_in(self, *operands: Any) -> tuple[Any, ...]:
+        return floats(super().computes_in(*operands))
+
     def lower(self, b: Any, x: Any, y: Any) -> Any:
-        return b.power(x, y)
+        return b.power(x, y) if y.number is None else b.power_of(x, y.number)
 
 
 @primitive
@@ -285,7 +297,8 @@ class PowerOf(Elementwise):
         return self.exponent * dz * x ** (self.exponent - 1)
 
     def computes_in(self, x: Any) -> tuple[Any, ...]:
-        return dtypes_of(np.power, x, self.exponent)[:1]
+        dtypes = dtypes_of(np.power, x, self.exponent)[:1]
+        return dtypes if self.exponent >= 0 else floats(dtypes)
 
     def lower(self, b: Any, x: Any) -> Any:
         return b.power_of(x, self.exponent)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.primitive import Elementwise, Primitive, primitive
+from chainrule.gates.lowering import COMPARISONS, LOWERINGS, Lowering
+from chainrule.gates.primitive import Elementwise, Primitive, dtypes_of, primitive
 from chainrule.gates.template import name_of, put_back, written
 
 BY_ELEMENT = frozenset({np.isposinf, np.isneginf, np.isclose, np.round, np.around, np.ones_like, np.zeros_like})
@@ -66,6 +67,23 @@ class PiecewiseConstant(Primitive):
             args = put_back(self.args, arrays)
             z = self.function(*args, **put_back(dict(self.kwargs), arrays))
         return z if self.result is None else z[self.result]
+
+    @property
+    def lower(self) -> Lowering | None:
+        """As of other gates; None where the function is left to NumPy."""
+        plain = self.args is None and not self.kwargs and self.result is None
+        return LOWERINGS.get(self.function) if plain else None
+
+    def computes_in(self, *operands: Any) -> tuple[Any, ...]:
+        """As of elementwise gates; integers that are compared with a number beyond their dtype are left to NumPy."""
+        if not isinstance(self.function, np.ufunc):
+            return (np.result_type(*operands),) * len(operands)
+        dtypes = dtypes_of(self.function, *operands)
+        if self.function in COMPARISONS:
+            for x, dtype in zip(operands, dtypes, strict=True):
+                if type(x) is int and dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+                    raise TypeError(f"{x} is compared with {dtype}")
+        return dtypes
 
 
 @primitive

@@ -80,7 +80,7 @@ def erfc_from(size: Any) -> Any:
 
 def split(x: Any) -> tuple[Any, Any, Any]:
     """Whether x is near 0, erf(x) for where it is, and erfc(abs(x)) for where it is not."""
-    size = np.abs(x)
+    size = np.abs(np.multiply(x, 1.0))
     near = size < 0.5
     low = np.where(near, x, 0.0)
     return near, low * polynomial(NEAR_ZERO, low * low), erfc_from(size)

@@ -137,7 +137,9 @@ class Share(Elementwise):
 
     def forward(self, x: Any, y: Any) -> Any:
         same = np.isinf(x) & np.equal(x, y)
-        return sigmoid(self.rate * (np.where(same, 0.0, x) - np.where(same, 0.0, y)))
+        with np.errstate(invalid="ignore"):
+            apart = x * 1.0 - y * 1.0  # floating, also for integers
+        return sigmoid(self.rate * np.where(same, 0.0, apart))
 
     def dx(self, dz: Any, z: Any) -> Any:
         return self.rate * dz * (z * (1.0 - z))

@@ -101,7 +101,7 @@ class Elementwise(Primitive):
     """The NumPy ufunc by whose rules the operands are cast; None for the dtype that they have in common."""
 
     def computes_in(self, *operands: Any) -> tuple[Any, ...]:
-        """The dtype to which each operand is cast before ``lower``; TypeError for what the gate is not defined on.
+        """The dtype to which each operand is cast before ``lower``; TypeError for operands that are left to NumPy.
 
         An operand is told by its dtype; a Python number, weak as NumPy has it, by itself or by another of its type.
         """

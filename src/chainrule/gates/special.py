@@ -20,7 +20,7 @@ class Sigmoid(Elementwise):
     ufunc = np.exp
 
     def forward(self, x: Any) -> Any:
-        small = np.exp(-np.abs(x))  # never overflows
+        small = np.exp(-np.fabs(x))  # never overflows
         positive = np.greater_equal(x, 0).astype(small.dtype)
         return np.maximum(small, positive) / (1.0 + small)  # 1 or e ** x over 1 + e ** -|x|
 
@@ -53,13 +53,13 @@ class LogSigmoid(Elementwise):
     """z = -log(1 + e ** -x), without overflow"""
 
     def forward(self, x: Any) -> Any:
-        return -np.logaddexp(np.negative(x), 0.0)
+        return -np.logaddexp(np.multiply(x, -1.0), 0.0)
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * sigmoid(-x)
 
     def computes_in(self, x: Any) -> tuple[Any, ...]:
-        return dtypes_of(np.logaddexp, x, 0.0)[:1]
+        return dtypes_of(np.multiply, x, -1.0)[:1]
 
     def lower(self, b: Any, x: Any) -> Any:
         return b.neg(b.softplus(b.neg(x)))
@@ -95,6 +95,31 @@ class Sinc(Elementwise):
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * math.pi * Sinc.of(self.order + 1)(x)
+
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return (np.result_type(x, math.pi),)
+
+    def lower(self, b: Any, x: Any) -> Any:
+        t, zero, one = b.mul(x, b.like(x, math.pi)), b.like(x, 0.0), b.like(x, 1.0)
+        if self.order == 0:
+            return b.select(b.eq(t, zero), one, b.div(b.sin(t), t))
+        far = b.gt(b.abs(t), b.like(x, 1.0 + self.order))
+        divisor = b.select(far, t, one)
+        z = b.div(b.sin(divisor), divisor)
+        for n in range(1, self.order + 1):
+            wave = b.sin(b.add(t, b.like(x, n * (math.pi / 2))))
+            z = b.div(b.sub(wave, b.mul(b.like(x, float(n)), z)), divisor)
+        return b.select(far, z, self.lowered_series(b, t))
+
+    def lowered_series(self, b: Any, t: Any) -> Any:
+        """``series``, whose terms the constants here repeat."""
+        n, square = self.order, b.mul(t, t)
+        total = b.like(t, 0.0)
+        for k in range((n + 1) // 2 + 12 + n, (n + 1) // 2 - 1, -1):
+            power = 2 * k - n
+            total = b.mul(b.mul(total, square), b.like(t, -1.0 / ((power + 1) * (power + 2))))
+            total = b.add(total, b.like(t, 1.0 / (2 * k + 1)))
+        return b.mul(total, b.mul(t if n % 2 else b.like(t, 1.0), b.like(t, (-1.0) ** ((n + 1) // 2))))
 
 
 def sinc_series(n: int, t: Any) -> Any:

@@ -290,18 +290,42 @@ class Lanes:
         operands = (x.value, exponent.value, x.value, mask, *rounding)
         return Lane(self.external(f"llvm.{name}", x.value.type, *operands), x.dtype)
 
+    def power_of(self, x: Lane, exponent: int | float) -> Lane:
+        """x ** exponent for a number: by multiplication where it is a small integer, or where x is an integer."""
+        if not x.floating:
+            return self._multiplied(x, int(exponent))
+        if exponent == 0.5:
+            return self.sqrt(x)
+        if exponent in (-3, -2, -1):
+            return self._multiplied(self.div(self.like(x, 1.0), x), int(-exponent))
+        if exponent in (0, 1, 2, 3, 4):
+            return self._multiplied(x, int(exponent))
+        return self.power(x, self.like(x, exponent))  # type: ignore[no-any-return]
+
+    def _multiplied(self, x: Lane, times: int) -> Lane:
+        """x ** times by repeated squaring."""
+        z = self.like(x, 1)
+        for digit in bin(times)[2:]:
+            z = self.mul(z, z)
+            if digit == "1":
+                z = self.mul(z, x)
+        return z
+
     # --- division of numbers into whole parts, as NumPy has it
 
     def floor_div(self, x: Lane, y: Lane) -> Lane:
-        """x // y: integers give 0 for y = 0; floats give the whole number next to (x - x % y) / y."""
+        """x // y: integers give 0 for y = 0; floats give the whole number next to (x - fmod(x, y)) / y, as NumPy."""
         self._matched(x, y)
         if not x.floating:
             return self._integer_division(x, y)[0]
-        zero = self.like(x, 0.0)
-        quotient = self.div(self.sub(x, self.remainder(x, y)), y)
+        zero, one = self.like(x, 0.0), self.like(x, 1.0)
+        rest = self.fmod(x, y)
+        quotient = self.div(self.sub(x, rest), y)
+        below = self.and_(self.ne(rest, zero), self.ne(self.lt(y, zero), self.lt(rest, zero)))
+        quotient = self.select(below, self.sub(quotient, one), quotient)
         whole = self.floor(quotient)
         off = self.gt(self.sub(quotient, whole), self.like(x, 0.5))
-        whole = self.select(off, self.add(whole, self.like(x, 1.0)), whole)
+        whole = self.select(off, self.add(whole, one), whole)
         ratio = self.div(x, y)
         whole = self.select(self.eq(quotient, zero), self.copysign(zero, ratio), whole)
         return self.select(self.eq(y, zero), ratio, whole)

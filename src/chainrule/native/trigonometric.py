@@ -136,7 +136,8 @@ def arctan2(b: Lanes, y: Lane, x: Lane) -> Lane:
     steep = b.gt(up, across)
     shorter = b.select(same, b.select(b.eq(up, zero), zero, one), b.smaller(across, up))
     longer = b.select(same, one, b.larger(across, up))
-    angle = _angle(b, shorter, longer)
+    up_scaled = b.select(b.lt(longer, b.like(x, 2.0**-500)), b.like(x, 2.0**500), one)  # subnormal numbers are coarse
+    angle = _angle(b, b.mul(shorter, up_scaled), b.mul(longer, up_scaled))
     angle = b.select(steep, _from_right_angle(b, angle), angle)
     turned = b.sub(b.like(x, math.pi), b.sub(angle, b.like(x, 2 * HALF_PI_REST)))
     angle = b.copysign(b.select(b.signbit(x), turned, angle), y)
