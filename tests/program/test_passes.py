@@ -200,7 +200,7 @@ def test_a_broken_pass_is_named():
     x = value(3)
     a = apply(tanh, x)
     p = program([x], [a, apply(Negative(), a.result)])
-    with pytest.raises(ProgramError, match="after the pass forgetful.*negative reads .* before it is defined"):
+    with pytest.raises(ProgramError, match=r"after the pass forgetful.*negative reads .* before it is defined"):
         optimise(p, passes=[*PASSES, forgetful])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.gates.arithmetic import Add, Multiply
+from chainrule.gates.arithmetic import Add
 from chainrule.gates.product import Matmul
 from chainrule.gates.shape import Reshape
 from chainrule.gates.trigonometric import tanh
@@ -69,22 +69,16 @@ def test_stores_fit_and_are_single():
         (apply(Add(), X, value(4, name="z")), "add does not take"),
         (apply(Add(), X, value(3, dtype=np.float64, name="z")), "add would give .*float64.* not .*float32"),
         (apply(Add(), X, value(2, 3, name="z")), r"add would give \(\(2, 3\)"),
-        (apply(Multiply(), number("lr"), 2.0, dtype=np.float64), "would give .*False.*|would give .*True"),
         (apply(Reshape((4,)), X, shape=(4,)), "reshape does not take"),
         (apply(Matmul(), value(2, 3, name="a"), value(2, 3, name="b")), "matmul does not take"),
     ],
-    ids=["shapes", "dtypes", "broadcast", "weak", "reshape", "matmul"],
+    ids=["shapes", "dtypes", "broadcast", "reshape", "matmul"],
 )
 def test_kinds(instruction, message):
     inputs = [X, *(v for v in instruction.reads() if v is not X)]
     before = program(inputs, [apply(tanh, X)])
     verifier = Verifier(before)
     after = program(inputs, [instruction])
-    if "True" in message:  # the only way to weigh wrongly is to call a number of Python's an array
-        instruction = replace(instruction, result=value(dtype=np.float64))
-        after = program(inputs, [instruction])
-        verifier.check(after, "a pass")  # as an array it is made one
-        return
     with pytest.raises(ProgramError, match=message):
         verifier.check(after, "a pass")
 
@@ -113,7 +107,7 @@ def test_what_was_recorded_once_is_known_to_fit():
 
 def test_run_checks_kinds():
     a = apply(tanh, X, dtype=np.float64)
-    with pytest.raises(ProgramError, match="tanh gave .*float32"):
+    with pytest.raises(ProgramError, match=r"tanh gave .*float32"):
         run(program([X], [a]), [np.ones(3, np.float32)])
 
 

@@ -14,6 +14,7 @@ from itertools import groupby, islice
 from types import FunctionType, ModuleType
 from typing import Any
 
+from chainrule.gates.shape import Cast
 from chainrule.graph.array import Array
 from chainrule.graph.site import Site
 from chainrule.graph.state import Parameter, State
@@ -40,7 +41,7 @@ def labels_of(program: Program) -> dict[Value, str]:
     for value in program.sources():
         if value not in labels:
             labels[value] = unique("constant", taken, counters, counted=True)
-    return labels
+    return {value: labels[value] for value in _values(program)}
 
 
 def identifiers_of(program: Program, reserved: Iterable[str]) -> dict[Value, str]:
@@ -90,8 +91,8 @@ def _wishes(program: Program) -> Iterator[tuple[Value, str]]:
         if name is not None:
             yield value, f"{name}_new"
     for i in program.instructions:
-        if i.result.weak and isinstance(i.operands[0], Value) and i.operands[0].name is not None:
-            yield i.result, f"{i.operands[0].name}_number"
+        if i.result.weak and isinstance(i.gate, Cast) and isinstance(x := i.operands[0], Value) and x.name is not None:
+            yield i.result, f"{x.name}_number"
     yield from program.labels.items()
     for value in _values(program):
         if value.name is not None:

@@ -25,7 +25,7 @@ from typing import Any
 from chainrule.gates.arithmetic import Add, Divide, Multiply, Negative, Subtract
 from chainrule.gates.shape import Cast, Reshape, Transpose
 from chainrule.graph.site import Site
-from chainrule.program.naming import identifier, identifiers_of, store_names
+from chainrule.program.naming import identifiers_of, store_names
 from chainrule.program.program import Instruction, Operand, Program, Value
 from chainrule.program.text import RESERVED, Texts, literal, names_in, reading
 
@@ -46,7 +46,7 @@ def source_of(program: Program) -> str:
 
 def function_name(program: Program) -> str:
     """What the printed function is called."""
-    name = identifier(program.name)
+    name = program.name if program.name.isidentifier() else "function"
     return f"{name}_" if name in RESERVED else name
 
 
