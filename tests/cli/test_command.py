@@ -25,7 +25,7 @@ def test_version():
 def test_help_lists_the_commands(arguments):
     result = invoke(*arguments)
     assert result.exit_code == 0
-    for command in ("train", "explain", "check"):
+    for command in ("train", "explain", "check", "info"):
         assert re.search(rf"\b{command} ", result.stdout)
 
 

@@ -1,4 +1,4 @@
-"""The ``chainrule`` command: train, explain, check."""
+"""The ``chainrule`` command: train, explain, check, info."""
 
 from chainrule.cli.app import app, main
 

@@ -10,6 +10,7 @@ from chainrule import __version__
 from chainrule.cli.check import check
 from chainrule.cli.errors import OneLineErrors
 from chainrule.cli.explain import explain
+from chainrule.cli.info import info
 from chainrule.cli.train import train
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ def chainrule(
 app.command()(train)
 app.command(context_settings={"ignore_unknown_options": True})(explain)
 app.command()(check)
+app.command()(info)
 
 
 def main() -> None:
