@@ -214,7 +214,9 @@ class LogSumExp(Primitive):
         return z if self.keepdims else np.squeeze(z, self.axis)
 
     def dissolved(self, x: Any) -> Any:
-        top = np.max(x, axis=self.axis, keepdims=True, initial=-math.inf)
+        if 0 in (x.shape if self.axis is None else (x.shape[i] for i in self.axis)):  # the sum of nothing
+            return np.sum(x, axis=self.axis, keepdims=self.keepdims) - math.inf
+        top = np.max(x, axis=self.axis, keepdims=True)
         top = np.where(np.isfinite(top), top, 0.0)
         with np.errstate(divide="ignore"):
             z = np.log(np.sum(np.exp(x - top), axis=self.axis, keepdims=True)) + top

@@ -41,6 +41,8 @@ def _cast(a: Any, dtype: Any) -> Any:
 
 def _start(initial: Any, dtype: Any) -> Any:
     """``initial=``, which takes the array's dtype."""
+    if isinstance(initial, (int, float)) and dtype.kind == "f":
+        return float(initial)
     return initial.astype(dtype) if isinstance(initial, Array) else np.asarray(initial).astype(dtype)
 
 
