@@ -31,7 +31,7 @@ def set_threads(count: int | None) -> None:
     Raises ValueError for less than 1 or more than 256, TypeError for what is not a whole number.
     """
     global _chosen
-    if count is not None and not isinstance(count, int):
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
         raise TypeError(f"a number of threads is a whole number, not {count!r}")
     if count is not None and not 1 <= count <= MOST:
         raise ValueError(f"the number of threads is between 1 and {MOST}, not {count}")
