@@ -71,7 +71,7 @@ def test_names_of_what_is_merged_or_folded_go_to_what_stays():
     def f(x):
         a = np.tanh(x)
         b = np.tanh(x)
-        c = -(-b)
+        c = np.negative(np.negative(b))
         return a, c
 
     assert labels(f, X) == ["x", "a"]

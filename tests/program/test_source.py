@@ -100,7 +100,7 @@ def test_it_runs_where_there_is_no_chainrule(tmp_path):
         "np.savez('results.npz', loss, *states.values())\n"
         "assert not any(name.startswith('chainrule') for name in sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env={})
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env={})  # noqa: S603
     outputs, stored = Interpreter(program).run([X], captured(program))
     found = list(np.load(tmp_path / "results.npz").values())
     for a, b in zip(found, [*outputs, *stored], strict=True):
@@ -189,8 +189,7 @@ def test_gates_without_a_short_form_become_functions():
 def test_a_variable_may_be_called_like_a_function_in_the_source():
     def f(x):
         sigmoid = cr.sigmoid(x)
-        np_ = sigmoid * 2
-        return np_
+        return sigmoid * 2
 
     source = source_of(optimise(record(f, (X,))))
     assert "    sigmoid = sigmoid_2(x)" in source
@@ -216,7 +215,7 @@ def test_the_text_is_the_same_each_time():
         "print(source_of(record(f, (np.ones(3),))))\n"
     )
     texts = {
-        subprocess.run(
+        subprocess.run(  # noqa: S603
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
         ).stdout
         for seed in ("1", "2")
