@@ -23,8 +23,9 @@ from chainrule.gates.product import Matmul
 from chainrule.gates.reduction import Max, Min, Prod, Sum
 from chainrule.gates.selection import Maximum, Minimum, Where
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose
+from chainrule.graph.array import raw
 from chainrule.native.nest import Apply, Literal, Reduce, Ref
-from chainrule.native.views import Buffer, View, row_major
+from chainrule.native.views import Buffer, View, element_strides, row_major
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 Axes = tuple[int | None, ...]
@@ -144,6 +145,8 @@ class Fusion:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.groups: list[Group] = []
+        self.strides = {v: element_strides(np.asarray(raw(source))) for v, source in program.captures}
+        """How captures lie in memory; everything else that is reshaped lies in the order of its elements."""
         self.aliases: dict[Value, Alias] = {}
         self.maker: dict[Value, Instruction] = {i.result: i for i in program.instructions}
         self.home: dict[Value, int] = {}
@@ -194,8 +197,8 @@ class Fusion:
         if space(shape) == space(base.shape):
             return Alias(base, lambda v: v.reshaped(shape), lambda axes: own_axes(base.shape, _numbers(axes)))
         root = self.root(base)
-        whole = View(Buffer(0, root.dtype), 0, root.shape, row_major(root.shape))
-        if self.view(base, whole).reshaped(shape) is None:
+        strides = self.strides.get(root, row_major(root.shape))
+        if self.view(base, View(Buffer(0, root.dtype), 0, root.shape, strides)).reshaped(shape) is None:
             return None
         self.row_major.add(root)
         return Alias(base, lambda v: v.reshaped(shape), None)
@@ -574,7 +577,16 @@ def _pointwise(i: Instruction) -> bool:
         and not isinstance(gate, BroadcastTo)
         and lowers(gate)
         and all(x.dtype in NATIVE for x in (*i.reads(), i.result))
+        and _computable(i)
     )
+
+
+def _computable(i: Instruction) -> bool:
+    """Whether the gate is native for these operands: the powers of integers are not, say."""
+    try:
+        return NATIVE.issuperset(i.gate.computes_in(*map(_told, i.operands)))
+    except TypeError:
+        return False
 
 
 # ---- indexing
