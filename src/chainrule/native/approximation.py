@@ -34,6 +34,11 @@ def format_of(x: Lane) -> Format:
     return FORMATS[x.dtype]
 
 
+def between(b: Lanes, x: Lane, least: float, most: float) -> Lane:
+    """x brought between two numbers; NaN passes."""
+    return b.larger(b.like(x, least), b.smaller(b.like(x, most), x))
+
+
 def polynomial(b: Lanes, x: Lane, coefficients: Sequence[float]) -> Lane:
     """c[0] + c[1] x + c[2] x^2 + ... by Horner's scheme: the fewest operations."""
     total = b.like(x, coefficients[-1])

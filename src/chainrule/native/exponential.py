@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from chainrule.native.approximation import format_of, in_double, polynomial
+from chainrule.native.approximation import between, format_of, in_double, polynomial
 from chainrule.native.lanes import F32, F64, Lane, Lanes
 
 LOG2E = math.log2(math.e)
@@ -52,11 +52,6 @@ def parts(b: Lanes, x: Lane, per_unit: float = LOG2E) -> Parts:
         return Parts(n, power, b.mul(b.sub(x, n), b.like(x, high)))
     r = b.fma(n, b.like(x, -high), x)  # exact
     return Parts(n, power, b.fma(n, b.like(x, -low), r))
-
-
-def between(b: Lanes, x: Lane, least: float, most: float) -> Lane:
-    """x brought between two numbers; NaN passes."""
-    return b.larger(b.like(x, least), b.smaller(b.like(x, most), x))
 
 
 def exp(b: Lanes, x: Lane) -> Lane:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from chainrule.native.approximation import format_of, in_double, polynomial
+from chainrule.native.approximation import between, format_of, in_double, polynomial
 from chainrule.native.lanes import F32, F64, Lane, Lanes
 
 PI = {
@@ -50,7 +50,8 @@ def _sine_beside(b: Lanes, x: Lane, multiple: Lane, shifted: Lane) -> Lane:
     odd = b.shift_left(b.bits(shifted), 8 * x.dtype.itemsize - 1)
     r = b.from_bits(b.xor(b.bits(r), odd), x.dtype)
     square = b.mul(r, r)
-    return b.fma(b.mul(r, square), polynomial(b, square, SINE[x.dtype]), r)
+    sine = b.fma(b.mul(r, square), polynomial(b, square, SINE[x.dtype]), r)
+    return between(b, sine, -1.0, 1.0)
 
 
 def _far_by_library(b: Lanes, name: str, x: Lane, near: Lane) -> Lane:
