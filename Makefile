@@ -21,7 +21,7 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 
 fuzz: $(DEV)
-	CHAINRULE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -n 2 tests/fuzz
+	CHAINRULE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -n 2 tests/fuzz tests/program/test_random_programs.py
 
 bench: $(STAMP)
 	$(BIN)/python bench/eager.py

@@ -70,6 +70,11 @@ class Program:
     labels: dict[Value, str] = field(default_factory=dict)
     """What a value is called in watching and reports: ``relu_1``, ``dL/dW1``."""
 
+    def __str__(self) -> str:
+        from chainrule.program.explain import listing  # which knows how, and what Programs are
+
+        return listing(self)
+
     def results(self) -> Iterator[Value]:
         """All that the Program is run for: outputs, then what is stored."""
         yield from self.outputs
