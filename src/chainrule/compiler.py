@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import update_wrapper
+from inspect import isroutine
+from operator import attrgetter
 from typing import Any, overload
 from warnings import warn
 
@@ -16,7 +19,8 @@ from chainrule.graph.array import raw
 from chainrule.graph.backward import next_write
 from chainrule.graph.errors import CompileWarning, GraphError
 from chainrule.graph.mode import MODE, PLAIN, Changes
-from chainrule.program.call import Call, argument_names, take_apart
+from chainrule.native.target import unavailable
+from chainrule.program.call import Call, argument_names, static_places, take_apart
 from chainrule.program.comparison import difference
 from chainrule.program.interpreter import Interpreter, captured
 from chainrule.program.passes import optimise
@@ -56,7 +60,7 @@ def executor(backend: str | None) -> Callable[[Program], Any]:
     """
     if backend not in (None, "native", "source"):
         raise ValueError(f"backend is 'native' or 'source', not {backend!r}")
-    if backend in (None, "source"):
+    if backend == "source" or (backend is None and unavailable() is not None):
         return Interpreted
     from chainrule.native.executor import Executor  # with llvmlite, which importing chainrule must not wait for
 
@@ -173,14 +177,13 @@ class Compiled:
             raise TypeError(f"compile takes a function, not {type(function).__name__}")
         if limit < 1:
             raise ValueError(f"limit is the number of Programs that are kept, at least 1, not {limit}")
-        update_wrapper(self, function)
+        update_wrapper(self, function, updated=("__dict__",) if isroutine(function) else ())
         self._options = {
             "keep_grads": keep_grads, "static": static, "limit": limit, "backend": backend, "debug": debug
         }  # fmt: skip
         self._keep_grads, self._limit, self._backend, self._debug = keep_grads, limit, backend, debug
         self._names = argument_names(function)
-        self._static = {static} if isinstance(static, (str, int)) else set(static)
-        self._static |= {i for i, name in enumerate(self._names) if name in self._static}
+        self._static = static_places(static, function)
         self._variants: list[_Variant] = []  # the one used last is the first
         self._shortcut: Callable[[tuple[Any, ...]], Any] = _missed
         self._lock = threading.RLock()
@@ -271,8 +274,9 @@ class Compiled:
 
     def __reduce__(self) -> Any:
         name = _name(self)
-        if getattr(sys.modules.get(self.__module__), name, None) is self:  # a decorated function is found by its name
-            return name
+        with suppress(AttributeError, KeyError):
+            if attrgetter(name)(sys.modules[self.__module__]) is self:  # a decorated function is found by its name
+                return name
         return _again, (self.__wrapped__, self._options)
 
     def __repr__(self) -> str:
@@ -299,6 +303,9 @@ class Bound:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._compiled, name)
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.__self__, self._compiled.__name__)
 
     def __repr__(self) -> str:
         return f"{self._compiled!r} of {self.__self__!r}"

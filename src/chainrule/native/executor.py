@@ -22,7 +22,7 @@ from chainrule.native.dispatch import Context, run_alone
 from chainrule.native.entry import FINE, MISMATCH, NO_TEAM, REBIND, ArrayArgument, FloatArgument, Held, Step, bind
 from chainrule.native.jit import compile_recipe
 from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
-from chainrule.native.nest import Nest
+from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, plan
 from chainrule.native.products import choose_split, product_kernel, scratch_bytes
 from chainrule.native.target import current
@@ -79,7 +79,7 @@ class Executor:
             team.need_scratch(self._scratch())
         self._tables = [self._table(stretch) for stretch in rows]
         self._place_states()
-        self._entry = self._bound() if len(rows) == 1 else None
+        self._entry: Any = self._bound() if len(rows) == 1 else None
 
     def _table(self, kernels: list[Kernel]) -> Any:
         table = dispatch.empty_table(len(kernels))
@@ -299,22 +299,32 @@ class Executor:
     def _seen(self, view: View, value: Any, memory: dict[Value, Any]) -> Any:
         """A view as an ndarray."""
         if isinstance(value, Value) and value.weak:
-            return float(self._base(view.buffer, memory)[0])
-        base = self._base(view.buffer, memory)
+            return float(self._seen(view, None, memory))
+        start, kept = self._base(view.buffer, memory)
         size = view.buffer.dtype.itemsize
         strides = tuple(s * size for s in view.strides)
-        return np.ndarray(view.shape, view.buffer.dtype, base, view.offset * size, strides)
+        return np.asarray(_Memory(start + view.offset * size, view.buffer.dtype, view.shape, strides, kept))
 
-    def _base(self, buffer: Buffer, memory: dict[Value, Any]) -> Any:
-        """The memory of a buffer."""
+    def _base(self, buffer: Buffer, memory: dict[Value, Any]) -> tuple[int, Any]:
+        """The address of a buffer, and what owns the memory there."""
         if buffer.source is None:
-            start = buffer.offset
-            return self._arena.view(np.uint8)[start : start + max(buffer.nbytes, 1)]
-        if buffer.source in self._cells:
-            return self._cells[buffer.source]
-        if buffer.source in memory:
-            return memory[buffer.source]
-        return np.asarray(raw(self._owner[buffer.source]))
+            return self._arena.ctypes.data + buffer.offset, self._arena
+        owner = memory.get(buffer.source)
+        if owner is None:
+            owner = self._cells.get(buffer.source)
+        if owner is None:
+            owner = np.asarray(raw(self._owner[buffer.source]))
+        return owner.ctypes.data, owner
+
+
+class _Memory:
+    """Elements somewhere in memory, as NumPy takes them in without a copy."""
+
+    def __init__(self, address: int, dtype: np.dtype[Any], shape: Any, strides: Any, owner: Any) -> None:
+        self.owner = owner
+        self.__array_interface__ = {
+            "data": (address, False), "typestr": dtype.str, "shape": shape, "strides": strides, "version": 3
+        }  # fmt: skip
 
 
 _compiled: dict[Any, tuple[int, Any]] = {}
@@ -339,9 +349,10 @@ def _empty(work: Nest | Product | Library) -> bool:
 
 
 def _operations(work: Nest | Product | Library) -> int:
-    """About how many scalar operations a kernel makes."""
+    """About how many scalar operations a kernel makes; a product's count less, as they need no loads of their own."""
     if isinstance(work, Nest):
-        return math.prod(work.extents) * max(len(work.steps), 1)
+        late = late_steps(work)
+        return math.prod(work.extents) * (len(work.steps) - len(late)) + math.prod(work.kept) * len(late)
     if isinstance(work, Product):
-        return 2 * work.a.shape[0] * work.a.shape[1] * work.b.shape[1] // 4
+        return work.a.shape[0] * work.a.shape[1] * work.b.shape[1] // 2
     return 0

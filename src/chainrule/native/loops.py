@@ -15,7 +15,7 @@ import llvmlite.ir as ir
 import numpy as np
 
 from chainrule.native.lanes import Lane, Lanes
-from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Reduce, Ref, Store
+from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Reduce, Ref, Store, late_steps, reads
 from chainrule.native.views import Buffer
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -154,10 +154,7 @@ class _Emitter:
         steps = self.nest.steps
         if not self.nest.reduced:
             return set(range(len(steps)))
-        late: set[Ref] = set()
-        for ref, step in enumerate(steps):
-            if isinstance(step, Reduce) or any(r in late for r in _reads(step)):
-                late.add(ref)
+        late = late_steps(self.nest)
         early = {s.ref for s in steps if isinstance(s, Reduce)}
         early |= {s.ref for s in self.nest.stores if s.ref not in late and self._in_full_space(s)}
         for s in self.nest.stores:
@@ -165,7 +162,7 @@ class _Emitter:
                 early |= {r for r, _, _ in s.access.computed}
         for ref in range(len(steps) - 1, -1, -1):
             if ref in early:
-                early.update(_reads(steps[ref]))
+                early.update(reads(steps[ref]))
         return early - late
 
     def _in_full_space(self, store: Store) -> bool:
@@ -501,7 +498,7 @@ class _Emitter:
         step = self.nest.steps[ref]
         if not isinstance(step, Apply) or type(step.gate).__name__ != "Multiply" or step.dtype.kind != "f":
             return False
-        readers = [s for s in self.nest.steps if ref in _reads(s)]
+        readers = [s for s in self.nest.steps if ref in reads(s)]
         only = readers[0] if len(readers) == 1 else None
         return (
             isinstance(only, Reduce)
@@ -538,16 +535,6 @@ class _Emitter:
                 return combine(self._lanes(1), Lane(low, dtype), Lane(high, dtype))
             value = combine(self._lanes(width), Lane(low, dtype), Lane(high, dtype)).value
         return lane
-
-
-def _reads(step: Any) -> tuple[Ref, ...]:
-    if isinstance(step, Apply):
-        return step.refs
-    if isinstance(step, Reduce):
-        return (step.ref,)
-    if isinstance(step, Load):
-        return tuple(ref for ref, _, _ in step.access.computed)
-    return ()
 
 
 def _memory(dtype: np.dtype[Any]) -> Any:

@@ -120,6 +120,24 @@ class Nest:
         return replace(self, kept=kept, reduced=reduced, steps=steps, stores=stores)
 
 
+def reads(step: Step) -> tuple[Ref, ...]:
+    """The steps that a step reads."""
+    if isinstance(step, Apply):
+        return step.refs
+    if isinstance(step, Reduce):
+        return (step.ref,)
+    return tuple(ref for ref, _, _ in step.access.computed) if isinstance(step, Load) else ()
+
+
+def late_steps(nest: Nest) -> set[Ref]:
+    """The reductions, and what is computed from them: they run once for each index of the kept axes."""
+    late: set[Ref] = set()
+    for ref, step in enumerate(nest.steps):
+        if isinstance(step, Reduce) or any(r in late for r in reads(step)):
+            late.add(ref)
+    return late
+
+
 def arranged(nest: Nest, lanes: int) -> Nest:
     """The nest with its axes in the order in which they are best walked: vectors of ``lanes`` elements lie along the
     last kept or the last reduced axis, and axes that can be walked as one are joined.
@@ -205,6 +223,8 @@ def whole(view: View) -> Access:
 def packed(nest: Nest) -> tuple[list[Nest], Nest]:
     """Copies that bring what is read often into order, and the nest that reads the copies instead."""
     vector = len(nest.extents) - 1 if nest.across else len(nest.kept) - 1
+    if vector < 0:
+        return [], nest
     copies: list[Nest] = []
     steps = list(nest.steps)
     for ref, step in enumerate(steps):

@@ -14,9 +14,9 @@ import numpy as np
 
 from chainrule.graph.array import raw
 from chainrule.native.fusion import Axes, Fusion, Group, Piece, Read, own_axes, space
-from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged, packed
+from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged, packed, reads
 from chainrule.native.products import better_transposed
-from chainrule.native.views import Buffer, View, row_major, stored
+from chainrule.native.views import Buffer, View, element_strides, row_major, stored
 from chainrule.program.program import Instruction, Program, Value
 
 SHORT = 16
@@ -341,7 +341,9 @@ class _Planner:
         assert target is not None  # noqa: S101
         axes = tuple(range(len(target.shape)))
         if isinstance(piece.source, Value):
-            source = self.view(piece.source).broadcast(target.shape)
+            source = self.view(piece.source)
+            extra = max(len(source.shape) - len(target.shape), 0)  # leading axes of length 1, which assignments drop
+            source = source.sliced((0,) * extra).broadcast(target.shape)
             step: Any = Load(self._access(source, axes, (), axes), source.buffer.dtype)
         else:
             step = Literal(piece.source, whole.dtype)
@@ -377,18 +379,13 @@ class _Planner:
         return size
 
 
-def element_strides(x: Any) -> tuple[int, ...]:
-    """The strides of an ndarray, in elements."""
-    return tuple(s // x.itemsize for s in x.strides)
-
-
 def pruned(nest: Nest) -> Nest:
     """A nest without the steps that no store needs."""
     needed: set[int] = {s.ref for s in nest.stores}
     needed |= {ref for s in nest.stores for ref, _, _ in s.access.computed}
     for ref in range(len(nest.steps) - 1, -1, -1):
         if ref in needed:
-            needed.update(_refs(nest.steps[ref]))
+            needed.update(reads(nest.steps[ref]))
     number = {ref: k for k, ref in enumerate(sorted(needed))}
 
     def moved(access: Access) -> Access:
@@ -407,14 +404,6 @@ def pruned(nest: Nest) -> Nest:
             steps.append(replace(step, ref=number[step.ref]))
     stores = tuple(replace(s, ref=number[s.ref], access=moved(s.access)) for s in nest.stores)
     return replace(nest, steps=tuple(steps), stores=stores)
-
-
-def _refs(step: Any) -> tuple[int, ...]:
-    if isinstance(step, Apply):
-        return step.refs
-    if isinstance(step, Load):
-        return tuple(ref for ref, _, _ in step.access.computed)
-    return () if isinstance(step, Literal) else (step.ref,)
 
 
 def buffers_of(work: Nest | Product | Library) -> list[Buffer]:

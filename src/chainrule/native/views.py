@@ -60,28 +60,31 @@ class View:
         """The same elements in C order as another shape; None where that needs a copy."""
         if math.prod(shape) == 0:
             return View(self.buffer, self.offset, shape, (0,) * len(shape))
-        old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
+        runs = self._runs()  # each run is a stretch of elements with one distance between neighbours
         strides: list[int] = []
         for n in reversed(shape):
             if n == 1:
                 strides.append(0)
                 continue
-            taken, stride = 1, None
-            while taken < n:
-                if not old:
-                    return None
-                length, step = old.pop()
-                if stride is None:
-                    stride = step
-                elif step != stride * taken:
-                    return None
-                taken *= length
-            if stride is None or taken % n:
+            length, step = runs.pop()
+            if length % n:
                 return None
-            strides.append(stride)
-            if taken > n:
-                old.append((taken // n, stride * n))
+            strides.append(step)
+            if length > n:
+                runs.append((length // n, step * n))
         return View(self.buffer, self.offset, shape, tuple(reversed(strides)))
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """The axes as (length, stride), those joined that together are one longer axis."""
+        runs: list[tuple[int, int]] = []
+        for n, s in zip(self.shape, self.strides, strict=True):
+            if n == 1:
+                continue
+            if runs and runs[-1][1] == s * n:
+                runs[-1] = runs[-1][0] * n, s
+            else:
+                runs.append((n, s))
+        return runs
 
     def sliced(self, index: tuple[Any, ...]) -> View:
         """A basic index: one entry an axis, an integer (which drops it) or a slice, and None for a new axis."""
@@ -120,3 +123,8 @@ def stored(shape: tuple[int, ...], order: tuple[int, ...], buffer: Buffer) -> Vi
         strides[axis] = step
         step *= shape[axis]
     return View(buffer, 0, shape, tuple(strides))
+
+
+def element_strides(x: Any) -> tuple[int, ...]:
+    """The strides of an ndarray, in elements."""
+    return tuple(s // x.itemsize for s in x.strides)
