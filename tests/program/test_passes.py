@@ -141,9 +141,11 @@ def test_names_of_what_is_merged_stay():
 
 def test_exact_tells_apart_what_python_does_not():
     same = [(1, 1), ((0.5, "a"), (0.5, "a")), (np.dtype("f4"), np.dtype("f4")), (slice(1), slice(1)), (np.sum, np.sum)]
+    same += [({"k": 0.0}, {"k": 0.0}), (np.float32("nan"), np.float32("nan"))]
     for a, b in same:
         assert exact(a) == exact(b)
     different = [(1, 1.0), (1, True), (0.0, -0.0), ((0.0,), (-0.0,)), ((1,), [1]), (None, 0), (np.float32(1), 1.0)]
+    different += [({"k": 0.0}, {"k": -0.0}), (np.float32(0), -np.float32(0)), (np.float64(1), 1.0)]
     for a, b in different:
         assert exact(a) != exact(b)
 

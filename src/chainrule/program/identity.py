@@ -29,10 +29,14 @@ def exact(x: Any) -> Any:
 
     What cannot be told (an object, an array) is the same as itself only.
     """
+    if isinstance(x, np.generic):
+        return type(x), x.tobytes()
     if isinstance(x, float):
-        return type(x), x.hex()
+        return float, x.hex()
     if isinstance(x, (tuple, list)):
         return type(x), *map(exact, x)
+    if isinstance(x, dict):
+        return dict, *((key, exact(part)) for key, part in x.items())
     if isinstance(x, slice):
         return slice, exact(x.start), exact(x.stop), exact(x.step)
     if x is None or x is Ellipsis or isinstance(x, (bool, int, str, np.dtype, type)):
