@@ -304,71 +304,12 @@ class Lanes:
 
     def _multiplied(self, x: Lane, times: int) -> Lane:
         """x ** times by repeated squaring."""
-        z = self.like(x, 1)
-        for digit in bin(times)[2:]:
+        z = x if times else self.like(x, 1)
+        for digit in bin(times)[3:]:
             z = self.mul(z, z)
             if digit == "1":
                 z = self.mul(z, x)
         return z
-
-    # --- division of numbers into whole parts, as NumPy has it
-
-    def floor_div(self, x: Lane, y: Lane) -> Lane:
-        """x // y: integers give 0 for y = 0; floats give the whole number next to (x - fmod(x, y)) / y, as NumPy."""
-        self._matched(x, y)
-        if not x.floating:
-            return self._integer_division(x, y)[0]
-        zero, one = self.like(x, 0.0), self.like(x, 1.0)
-        rest = self.fmod(x, y)
-        quotient = self.div(self.sub(x, rest), y)
-        below = self.and_(self.ne(rest, zero), self.ne(self.lt(y, zero), self.lt(rest, zero)))
-        quotient = self.select(below, self.sub(quotient, one), quotient)
-        whole = self.floor(quotient)
-        off = self.gt(self.sub(quotient, whole), self.like(x, 0.5))
-        whole = self.select(off, self.add(whole, one), whole)
-        ratio = self.div(x, y)
-        whole = self.select(self.eq(quotient, zero), self.copysign(zero, ratio), whole)
-        return self.select(self.eq(y, zero), ratio, whole)
-
-    def remainder(self, x: Lane, y: Lane) -> Lane:
-        """x % y with the sign of y; 0 for integers with y = 0."""
-        self._matched(x, y)
-        if not x.floating:
-            return self._integer_division(x, y)[1]
-        zero = self.like(x, 0.0)
-        rest = self.fmod(x, y)
-        other_side = self.ne(self.lt(y, zero), self.lt(rest, zero))
-        moved = self.select(other_side, self.add(rest, y), rest)
-        return self.select(self.eq(rest, zero), self.copysign(zero, y), moved)
-
-    def fmod(self, x: Lane, y: Lane) -> Lane:
-        """The remainder with the sign of x; 0 for integers with y = 0."""
-        self._matched(x, y)
-        if x.floating:
-            return self.__getattr__("float_fmod")(x, y)  # type: ignore[no-any-return]
-        rest = self._cut_off(x, y)[1]
-        return self.select(self.eq(y, self.like(y, 0)), self.like(x, 0), rest)
-
-    def _cut_off(self, x: Lane, y: Lane) -> tuple[Lane, Lane]:
-        """Quotient towards zero and rest of integers. The processor traps at y = 0 and at least / -1: there y is 1."""
-        trap = self.eq(y, self.like(y, 0))
-        if x.signed:
-            least = self.eq(x, self.like(x, int(np.iinfo(x.dtype).min)))
-            trap = self.or_(trap, self.and_(least, self.eq(y, self.like(y, -1))))
-        safe = self.select(trap, self.like(y, 1), y)
-        divide, rest = (self.builder.sdiv, self.builder.srem) if x.signed else (self.builder.udiv, self.builder.urem)
-        return Lane(divide(x.value, safe.value), x.dtype), Lane(rest(x.value, safe.value), x.dtype)
-
-    def _integer_division(self, x: Lane, y: Lane) -> tuple[Lane, Lane]:
-        """Quotient rounded down and rest with the sign of y; both 0 for y = 0."""
-        zero = self.like(x, 0)
-        quotient, rest = self._cut_off(x, y)
-        if x.signed:
-            other_side = self.and_(self.ne(rest, zero), self.lt(self.xor(rest, y), zero))
-            quotient = self.select(other_side, self.sub(quotient, self.like(x, 1)), quotient)
-            rest = self.select(other_side, self.add(rest, y), rest)
-        by_zero = self.eq(y, zero)
-        return self.select(by_zero, zero, quotient), self.select(by_zero, zero, rest)
 
     # --- comparing and choosing
 

@@ -1,4 +1,4 @@
-"""Powers, roots, remainders and the error function."""
+"""Powers, roots and the error function."""
 
 from __future__ import annotations
 
@@ -57,17 +57,6 @@ def hypot(b: Lanes, x: Lane, y: Lane) -> Lane:
     z = b.mul(b.sqrt(b.fma(u, u, b.mul(v, v))), up)
     infinite = b.like(x, math.inf)
     return b.select(b.or_(b.eq(x, infinite), b.eq(y, infinite)), infinite, z)
-
-
-@in_double
-def float_fmod(b: Lanes, x: Lane, y: Lane) -> Lane:
-    """x - trunc(x / y) y, exactly: x / y may be rounded up to the next whole number, hence the rest be negative."""
-    size, by = b.abs(x), b.abs(y)
-    quotient = b.trunc(b.div(size, by))
-    rest = b.fma(b.neg(quotient), by, size)
-    rest = b.select(b.lt(rest, b.like(x, 0.0)), b.add(rest, by), rest)
-    rest = b.copysign(b.select(b.lt(size, by), size, rest), x)
-    return b.where_any(b.ge(quotient, b.like(x, 2.0**53)), lambda: b.each("fmod", x, y), rest)
 
 
 def _erfc_of_size(b: Lanes, size: Lane) -> Lane:
