@@ -58,7 +58,7 @@ class Product:
         width = unit.vector_bytes // itemsize
         self.words = Words(self.module, itemsize, width)
         self.strips = [strip(self.words, self.unit, n + 1) for n in range(self.unit.vectors)]
-        self.pack = pack(Words(self.module, itemsize, unit.rows))
+        self.pack = pack(self.words, Words(self.module, itemsize, unit.rows))
 
     def emit(self) -> tuple[str, str]:
         function = ir.Function(self.module, KERNEL, self.name)

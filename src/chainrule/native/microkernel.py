@@ -99,14 +99,20 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
     a_row4 = b.add(a_row, a_row3)
     scalar, width = words.scalar, words.width
 
-    def tile(height: int, a: Value, c: Value) -> None:
-        """``height`` rows of the strip."""
+    def tile(height: int, left: Value, a: Value, c: Value) -> None:
+        """``height`` rows of the strip, whose first row is at ``a`` and ``c``; ``left`` rows are still to be done.
+
+        Where there are three, a tile of four computes the last one twice: quicker than two rows and then one.
+        """
         groups = -(-height // 4)
+        three = b.icmp_signed("==", left, integer(3))
+        third = b.select(three, a_row2, a_row3) if height == 4 else a_row3
+        c_last = b.select(three, integer(0), c_row) if height == 4 else c_row
 
         def places() -> Iterator[tuple[Value, Value | None]]:
             row = c
             for r in range(height):
-                row = element(b, row, c_row, scalar) if r else row
+                row = element(b, row, c_last if r == 3 else c_row, scalar) if r else row
                 for v in range(vectors):
                     last = v == vectors - 1
                     yield element(b, row, integer(v * width), scalar) if v else row, mask if last else None
@@ -116,7 +122,7 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
             fours, sums = carried[:groups], list(carried[groups:])
             for r in range(height):
                 four = fours[r // 4]
-                place = element(b, four, (a_row, a_row2, a_row3)[r % 4 - 1], scalar) if r % 4 else four
+                place = element(b, four, (a_row, a_row2, third)[r % 4 - 1], scalar) if r % 4 else four
                 number = words.splat(b, b.load(place, typ=scalar))
                 for v in range(vectors):
                     n = r * vectors + v
@@ -136,14 +142,15 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
     while height:
         a_next = a_step if height == unit.rows else {4: a_row4, 2: a_row2, 1: a_row}[height]
         c_next = b.mul(c_row, integer(height))
+        least = 3 if height == 4 else height
 
         def tiles(
-            _: Value, a: Value, c: Value, height: int = height, a_next: Value = a_next, c_next: Value = c_next
+            done: Value, a: Value, c: Value, height: int = height, a_next: Value = a_next, c_next: Value = c_next
         ) -> list[Value]:
-            tile(height, a, c)
+            tile(height, b.sub(rows, done), a, c)
             return [element(b, a, a_next, scalar), element(b, c, c_next, scalar)]
 
-        done, a, c = loop(b, done, b.sub(rows, integer(height - 1)), integer(height), tiles, [a, c])
+        done, a, c = loop(b, done, b.sub(rows, integer(least - 1)), integer(height), tiles, [a, c])
         height //= 2
     b.ret_void()
     return function

@@ -6,69 +6,84 @@ from typing import Any
 
 from llvmlite import ir
 
-from chainrule.native.emission import INT, POINTER, Value, element, integer, loop, smaller
+from chainrule.native.emission import INT, POINTER, Value, element, integer, larger, loop, smaller
 from chainrule.native.microkernel import Words
 
 
-def pack(words: Words) -> Any:
-    """Emit a function that copies one panel, for vectors of ``words.width`` numbers.
+def pack(words: Words, block: Words) -> Any:
+    """Emit a function that copies one panel, by vectors or by square blocks of ``block.width``.
 
     ``pack(source, k_stride, x_stride, depth, count, width, panel)``: panel[k * width + x] = source[k * k_stride + x *
-    x_stride] for k < depth and x < count. ``width`` is count, rounded up to a multiple of the vector width; what lies
-    in between is filled with anything, as are up to a vector width of further rows of the panel (they must be there).
-    A panel of B has x along its columns; a panel of A has x along its rows.
+    x_stride] for k < depth and x < count. ``width`` is count, rounded up to a multiple of the vector or block width;
+    what lies in between is filled with anything, as are up to a vector or a block of rows behind the panel (they must
+    be there). A panel of B has x along its columns; a panel of A has x along its rows.
     """
-    function = ir.Function(
-        words.module, ir.FunctionType(ir.VoidType(), [POINTER, INT, INT, INT, INT, INT, POINTER]), f"pack{words.width}"
-    )
+    kinds = [POINTER, INT, INT, INT, INT, INT, POINTER]
+    function = ir.Function(words.module, ir.FunctionType(ir.VoidType(), kinds), "pack")
     function.linkage = "internal"
     function.attributes.add("noinline")
     source, k_stride, x_stride, depth, count, width, panel = function.args
     b = ir.IRBuilder(function.append_basic_block())
-    scalar, zero, one, lanes = words.scalar, integer(0), integer(1), integer(words.width)
+    scalar, zero, one, side = words.scalar, integer(0), integer(1), integer(block.width)
 
-    def at(k: Value, x: Value) -> Value:
-        return element(b, source, b.add(b.mul(k, k_stride), b.mul(x, x_stride)), scalar)
+    def by_vectors() -> None:
+        """x is contiguous: vectors are copied as they are, the last one as far as there is something."""
+        whole = b.sub(width, integer(words.width))
+        last = larger(b, whole, zero)
+        mask = words.first_lanes(b, b.sub(count, last))
 
-    def to(k: Value, x: Value) -> Value:
-        return element(b, panel, b.add(b.mul(k, width), x), scalar)
+        def row(_: Value, start: Value, to: Value) -> list[Value]:
+            def vector(x: Value) -> None:
+                words.store(b, words.load(b, element(b, start, x, scalar)), element(b, to, x, scalar))
 
-    def rows(k: Value) -> None:
-        """x is contiguous: vectors are copied as they are."""
+            loop(b, zero, whole, integer(words.width), vector)
+            words.store(b, words.load(b, element(b, start, last, scalar), mask), element(b, to, last, scalar))
+            return [element(b, start, k_stride, scalar), element(b, to, width, scalar)]
 
-        def part(x: Value) -> None:
-            words.store(b, words.load(b, at(k, x), words.first_lanes(b, b.sub(count, x))), to(k, x))
+        loop(b, zero, depth, one, row, [source, panel])
 
-        loop(b, zero, width, lanes, part)
-
-    def blocks(x: Value) -> None:
+    def by_blocks() -> None:
         """k is contiguous: square blocks are transposed in registers. A row beyond the last one is the last one."""
-        last = b.sub(count, one)
 
-        def block(k: Value) -> None:
-            mask = words.first_lanes(b, b.sub(depth, k))
-            square = [words.load(b, at(k, smaller(b, b.add(x, integer(n)), last)), mask) for n in range(words.width)]
-            for n, vector in enumerate(transposed(b, square)):
-                words.store(b, vector, to(b.add(k, integer(n)), x))
+        def column(x: Value) -> None:
+            starts = [
+                element(b, source, b.mul(smaller(b, b.add(x, integer(n)), b.sub(count, one)), x_stride), scalar)
+                for n in range(block.width)
+            ]
 
-        loop(b, zero, depth, lanes, block)
+            def square(k: Value, to: Value) -> list[Value]:
+                mask = block.first_lanes(b, b.sub(depth, k))
+                rows = [block.load(b, element(b, start, k, scalar), mask) for start in starts]
+                for vector in transposed(b, rows):
+                    block.store(b, vector, to)
+                    to = element(b, to, width, scalar)
+                return [to]
 
-    def numbers(k: Value) -> None:
+            loop(b, zero, depth, side, square, [element(b, panel, x, scalar)])
+
+        loop(b, zero, width, side, column)
+
+    def by_numbers() -> None:
         """Nothing is contiguous."""
 
-        def number(x: Value) -> None:
-            b.store(b.load(at(k, x), typ=scalar), to(k, x))
+        def row(_: Value, start: Value, to: Value) -> list[Value]:
+            def number(x: Value) -> None:
+                value = b.load(element(b, start, b.mul(x, x_stride), scalar), typ=scalar)
+                b.store(value, element(b, to, x, scalar))
 
-        loop(b, zero, count, one, number)
+            loop(b, zero, count, one, number)
+            return [element(b, start, k_stride, scalar), element(b, to, width, scalar)]
+
+        loop(b, zero, depth, one, row, [source, panel])
 
     with b.if_else(b.icmp_signed("==", x_stride, one)) as (contiguous, otherwise):
         with contiguous:
-            loop(b, zero, depth, one, rows)
+            by_vectors()
         with otherwise, b.if_else(b.icmp_signed("==", k_stride, one)) as (transpose, strided):
             with transpose:
-                loop(b, zero, width, lanes, blocks)
+                by_blocks()
             with strided:
-                loop(b, zero, depth, one, numbers)
+                by_numbers()
     b.ret_void()
     return function
 

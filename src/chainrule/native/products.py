@@ -36,11 +36,11 @@ ROW_BLOCK = 128
 COLUMN_BLOCK = 1024
 FINISHED_COLUMNS = 192
 """How many columns of a block of rows are finished, at least, before the epilogue is called on them."""
-IN_PLACE_ROWS = 24
+IN_PLACE_ROWS = 128
 """Up to so many rows of C, B is not worth packing where its rows are contiguous."""
 SLACK = 1024
 """Elements behind each packed block that packing may write to."""
-PACK_A_COLUMNS = 192
+PACK_A_COLUMNS = 512
 """From so many columns of C on, A is packed."""
 WORTH_SPLITTING = 20_000.0
 """Cycles below which a product is left to one thread."""
@@ -102,10 +102,19 @@ def _share(extent: int, threads: int, grain: int) -> int:
 
 
 def _cost(m: int, n: int, k: int, dtype: np.dtype[Any]) -> float:
-    """About how many cycles a product takes: fused multiply-adds on whole vectors, two a cycle, and packing of B."""
-    width = 64 // np.dtype(dtype).itemsize
-    vectors = -(-n // width)
-    return m * vectors * (k / 2 + 4) + 2 * k * vectors
+    """About how many cycles a product takes with AVX-512: its tiles, and copying B where that is needed."""
+    vectors = -(-n // (64 // np.dtype(dtype).itemsize))
+    panels = [3] * (vectors // 3) + [vectors % 3] * (vectors % 3 > 0)
+    rows = [8] * (m // 8) + {0: [], 1: [1], 2: [2], 3: [4], 4: [4], 5: [4, 1], 6: [4, 2], 7: [4, 4]}[m % 8]
+    tiles = sum(rows.count(h) * panels.count(v) * _tile(h, v, k) for h in set(rows) for v in set(panels))
+    return tiles + k * vectors
+
+
+def _tile(height: int, vectors: int, k: int) -> float:
+    """Cycles of a tile: two fused multiply-adds a cycle, or two loads, or four cycles until a sum can go on; its edge
+    takes about a cycle for each vector.
+    """
+    return k * max(height * vectors / 2, (height + vectors) / 2, 4.0) + height * vectors
 
 
 class Bound:
