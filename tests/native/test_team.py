@@ -203,7 +203,7 @@ def run_script(tmp_path, text):
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])},
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
