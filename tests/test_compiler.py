@@ -385,6 +385,9 @@ def test_static_arguments():
     np.testing.assert_array_equal(f(np.array([2.0]), 2.0, names=("a",)), [4])
     np.testing.assert_array_equal(f(np.array([3.0]), 2.0, names=("a",)), [9])
     assert len(f.programs) == 2
+    with pytest.raises(ValueError, match="'q', which is no argument"):
+        cr.compile(lambda x, p: x, static=("x", "q"))
+    cr.compile(lambda x, **options: x, static="q")
     g = cr.compile(lambda n, x: x * n, static=0)
     np.testing.assert_array_equal(g(2.0, np.ones(1)), [2])
     np.testing.assert_array_equal(g(3.0, np.ones(1)), [3])
@@ -527,6 +530,56 @@ def test_a_changed_module_is_recorded_again():
         np.testing.assert_array_equal(f(np.ones(2)), [factor, factor])
 
 
+def test_a_parameter_that_is_replaced_is_noticed_though_its_module_is_not_called():
+    class Trainer:
+        def __init__(self):
+            self.model = cr.nn.Linear(2, 1, rng=0)
+
+        def predict(self, x):
+            return x @ self.model.weight
+
+    trainer = Trainer()
+    f = cr.compile(trainer.predict)
+    x = np.ones((1, 2), np.float32)
+    for w in (1.0, 1.0, 2.0, 2.0):
+        if w == 2.0:
+            trainer.model.weight = cr.Parameter(np.full((2, 1), w))
+        else:
+            trainer.model.weight.assign(w)
+        np.testing.assert_array_equal(f(x), [[2 * w]])
+
+
+def test_other_modules_may_change_at_any_time():
+    model = cr.nn.Linear(2, 1, rng=0)
+    f = cr.compile(lambda x: model(x))
+    x = np.ones((1, 2), np.float32)
+    programs = set()
+    for _ in range(4):
+        cr.nn.Linear(3, 3)
+        f(x)
+        programs.add(f.last)
+    assert len(programs) == 1
+
+
+def test_a_module_as_a_function():
+    model = cr.nn.Sequential(cr.nn.Linear(2, 3, rng=0), cr.nn.Tanh())
+    f = cr.compile(model)
+    x = np.ones((4, 2), np.float32)
+    for _ in range(3):
+        np.testing.assert_allclose(f(x), model(x).value, rtol=1e-6)
+    assert "Sequential" in repr(f)
+    assert not hasattr(f, "layers")
+
+
+def test_checks_for_nonfinite_values_stay_outside():
+    def f(x):
+        with cr.nonfinite():
+            return np.log(x)
+
+    with pytest.raises(GraphError, match=r"put cr\.nonfinite\(\) around"):
+        cr.compile(f)(np.ones(2))
+
+
 def test_a_value_read_from_a_state_is_part_of_the_program():
     power = cr.State(2.0)
     f = cr.compile(lambda x: x ** power.item())
@@ -603,6 +656,9 @@ def test_source_is_printed():
 def test_pickling():
     assert pickle.loads(pickle.dumps(module_level)) is module_level
     assert copy.deepcopy(module_level) is module_level
+    assert pickle.loads(pickle.dumps(Doubles.twice)) is Doubles.twice
+    bound = pickle.loads(pickle.dumps(Doubles(3.0).twice))
+    np.testing.assert_array_equal(bound(np.ones(2)), [6, 6])
     again = pickle.loads(pickle.dumps(cr.compile(double, limit=3)))
     np.testing.assert_array_equal(again(np.ones(2)), [2, 2])
     with pytest.raises((pickle.PicklingError, AttributeError), match=r"lambda|local"):
@@ -611,6 +667,15 @@ def test_pickling():
 
 def double(x):
     return x * 2
+
+
+class Doubles:
+    def __init__(self, factor):
+        self.factor = factor
+
+    @cr.compile
+    def twice(self, x):
+        return x * 2 * self.factor
 
 
 def test_nothing_is_kept_alive_but_what_programs_refer_to():

@@ -22,6 +22,7 @@ from chainrule.graph.mode import MODE, PLAIN, Changes
 from chainrule.native.target import unavailable
 from chainrule.program.call import Call, argument_names, static_places, take_apart
 from chainrule.program.comparison import difference
+from chainrule.program.explain import explain
 from chainrule.program.interpreter import Interpreter, captured
 from chainrule.program.passes import optimise
 from chainrule.program.program import Program
@@ -224,6 +225,12 @@ class Compiled:
         program = self.program(*args, **kwargs) if args or kwargs or not self._variants else self.last
         return source_of(program)  # type: ignore[arg-type]
 
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """What the passes did to the recording, what memory it takes, and which line costs how many gates: a table."""
+        if args or kwargs or not self._variants:
+            return explain(self._variant(self._call(args, kwargs)).recording.program)
+        return explain(self._variants[0].recording.program)
+
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         call = take_apart(args, kwargs, self._static, self._names)
         call.key = (("no_grad", not MODE.get().gradients), *call.key)
@@ -238,7 +245,7 @@ class Compiled:
             else:
                 self._variants.remove(variant)
                 if not variant.compared:
-                    variant.compare(self._recorded(call), self)
+                    variant.compare(self._recorded(call), self.__wrapped__)
                 if MODE.get() is PLAIN:
                     self._shortcut = variant.shortcut()
             self._variants.insert(0, variant)
@@ -262,7 +269,7 @@ class Compiled:
             for place, kind in variant.key:
                 kinds.setdefault(place, set()).add(kind)
         place = max(kinds, key=lambda place: len(kinds[place]))
-        many = f"{_name(self)} was compiled for more than {self._limit} kinds of calls"
+        many = f"{_name(self.__wrapped__)} was compiled for more than {self._limit} kinds of calls"
         if len(kinds[place]) == 1:
             return f"{many}: a module that it calls, or a State that it reads as a Python number, keeps changing"
         argument = self._names[place] if isinstance(place, int) and place < len(self._names) else place
@@ -273,7 +280,7 @@ class Compiled:
         )
 
     def __reduce__(self) -> Any:
-        name = _name(self)
+        name = _name(self.__wrapped__)
         with suppress(AttributeError, KeyError):
             if attrgetter(name)(sys.modules[self.__module__]) is self:  # a decorated function is found by its name
                 return name
@@ -281,7 +288,7 @@ class Compiled:
 
     def __repr__(self) -> str:
         kinds = len(self._variants)
-        return f"<compiled {_name(self)}: {kinds} {'Program' if kinds == 1 else 'Programs'}>"
+        return f"<compiled {_name(self.__wrapped__)}: {kinds} {'Program' if kinds == 1 else 'Programs'}>"
 
 
 class Bound:
@@ -301,11 +308,15 @@ class Bound:
         """As ``Compiled.source``, for a call with these arguments."""
         return self._compiled.source(self.__self__, *args, **kwargs)
 
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """As ``Compiled.explain``, for a call with these arguments."""
+        return self._compiled.explain(self.__self__, *args, **kwargs)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._compiled, name)
 
     def __reduce__(self) -> Any:
-        return getattr, (self.__self__, self._compiled.__name__)
+        return getattr, (self.__self__, self._compiled.__wrapped__.__name__)
 
     def __repr__(self) -> str:
         return f"{self._compiled!r} of {self.__self__!r}"

@@ -7,7 +7,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.gates.trigonometric import tanh
-from chainrule.program.naming import identifier, identifiers_of, labels_of, state_names, unique
+from chainrule.program.naming import identifier, identifiers_of, labels_of, reachable_from, state_names, unique
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
 from tests.program.by_hand import apply, program, value
@@ -109,7 +109,7 @@ def test_no_identifier_is_reserved():
 
 def named(function, arguments=None):
     """The names that are found, in the order of the States given."""
-    return state_names(function, arguments)
+    return state_names(reachable_from(function, arguments or {}))
 
 
 def test_variables_in_reach():

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chainrule.graph.errors import GraphError
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -76,5 +78,7 @@ def nonfinite() -> Iterator[None]:
       ...
     chainrule.graph.errors.NonFiniteError: the value of log is not finite: 1 of 2 elements, the first at (1,) is -inf...
     """
+    if MODE.get().recorder is not None:
+        raise GraphError("values are checked gate by gate in eager code: put cr.nonfinite() around the compiled call")
     with switched(stop_at_nonfinite=True):
         yield

@@ -149,3 +149,29 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     except (TypeError, ValueError):
         return ()
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+
+def static_places(static: str | int | Collection[str | int], function: Callable[..., Any]) -> frozenset[str | int]:
+    """Positions and names of the arguments in ``static``: each by both, as it may be passed either way.
+
+    Raises ValueError for a name that ``function`` does not have.
+    """
+    places = {static} if isinstance(static, (str, int)) else set(static)
+    names = argument_names(function)
+    unknown = [x for x in places if isinstance(x, str) and x not in names and not _takes(function, x)]
+    if unknown:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(f"static names {unknown[0]!r}, which is no argument of {name}")
+    for pair in enumerate(names):
+        if not places.isdisjoint(pair):
+            places.update(pair)
+    return frozenset(places)
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a keyword argument of this name may be passed, as far as that is known."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return True
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, islice
 from types import FunctionType, ModuleType
@@ -118,13 +118,17 @@ def stored_names(program: Program) -> dict[Value, str]:
 # ---- what the user's code calls the States
 
 
-def state_names(function: Any, arguments: Mapping[str, Any] | None = None) -> dict[int, str]:
-    """Names of the Arrays that a function can reach through its arguments, its closure and its globals, by identity.
+def reachable_from(function: Any, arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What a function's code can name: its arguments, and the variables of its closure and its globals that it uses."""
+    return [*arguments.items(), *_variables_of(function)]
+
+
+def state_names(reachable: Sequence[tuple[str, Any]]) -> dict[int, str]:
+    """Names of the Arrays in what a function can reach, by identity.
 
     A variable's name, or the path within a model or an optimiser (``layers.0.weight``, ``lr``; with the variable before
     it where two would be the same). What an optimiser holds for each parameter is called after it: ``velocity_W1``.
     """
-    reachable = [*(arguments or {}).items(), *_reachable(function)]
     found: dict[int, tuple[str, str]] = {}
     for name, thing in reachable:
         if isinstance(thing, Array):
@@ -139,8 +143,10 @@ def state_names(function: Any, arguments: Mapping[str, Any] | None = None) -> di
     return names
 
 
-def _reachable(function: Any) -> Iterator[tuple[str, Any]]:
-    function = getattr(function, "__func__", function)
+def _variables_of(function: Any) -> Iterator[tuple[str, Any]]:
+    if hasattr(function, "__func__"):  # a method
+        yield "self", function.__self__
+        function = function.__func__
     code = getattr(function, "__code__", None)
     if code is None:
         yield type(function).__name__, function
@@ -154,7 +160,11 @@ def _reachable(function: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _arrays_below(root: Any) -> Iterator[tuple[str, Array]]:
-    """The Arrays in the attributes, lists and dictionaries of an object, with their paths; each object once."""
+    return ((path, thing) for path, thing in below(root) if isinstance(thing, Array))
+
+
+def below(root: Any) -> Iterator[tuple[str, Any]]:
+    """An object and what is in its attributes, lists and dictionaries, with their paths; objects but Arrays once."""
     seen: set[int] = set()
     stack = [("", root)]
     while stack and len(seen) < MANY:
@@ -163,6 +173,7 @@ def _arrays_below(root: Any) -> Iterator[tuple[str, Array]]:
             yield path, thing
         elif id(thing) not in seen:
             seen.add(id(thing))
+            yield path, thing
             parts = [(f"{path}.{name}" if path else name, part) for name, part in _parts(thing)]
             stack.extend(reversed(parts))
 

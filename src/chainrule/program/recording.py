@@ -27,7 +27,7 @@ from chainrule.graph.number import Number, number
 from chainrule.graph.site import Site, at, user_site
 from chainrule.graph.state import State
 from chainrule.program.call import Call, argument_names, take_apart
-from chainrule.program.naming import state_names
+from chainrule.program.naming import below, reachable_from, state_names
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 LITERALS = (bool, int, float)
@@ -292,7 +292,7 @@ class Recorder:
         self._made.add(id(module))
 
     def calls(self, module: Any) -> None:
-        """``module`` is called: what it computes depends on its attributes."""
+        """What the function computes depends on the attributes of ``module``."""
         self.modules.setdefault(module, module._changed)
 
     def changes(self, module: Any, name: str) -> None:
@@ -336,6 +336,11 @@ def _frozen(x: Array, how: str) -> str:
     )
 
 
+def modules_in(thing: Any) -> Iterator[Any]:
+    """The modules that an object holds."""
+    return (part for _, part in below(thing) if hasattr(type(part), "_changed"))
+
+
 @contextmanager
 def _recording(recorder: Recorder) -> Iterator[None]:
     try:
@@ -352,7 +357,11 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
     leaves from outside are its last outputs. Raises GraphError where a recorded value would be frozen, and whatever the
     function raises.
     """
-    recorder = Recorder(state_names(function, dict(zip(call.names, call.args, strict=False)) | call.kwargs))
+    reachable = reachable_from(function, {**dict(zip(call.names, call.args, strict=False)), **call.kwargs})
+    recorder = Recorder(state_names(reachable))
+    for _, thing in reachable:  # one may read a module's attributes without calling it
+        for module in modules_in(thing):
+            recorder.calls(module)
     inputs: list[Value] = []
     outputs: list[Value] = []
 
