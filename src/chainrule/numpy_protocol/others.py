@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.gates.indexing import getitem
 from chainrule.gates.selection import clip
 from chainrule.graph.array import ndim_of, shape_of
-from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse, unseen
+from chainrule.numpy_protocol.dispatch import CONSTANT, HANDLERS, constant, differentiable, refuse, unseen
 from chainrule.numpy_protocol.shapes import one_axis
 
 
@@ -44,7 +44,8 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: int | Sequence[int])
 
 every_ufunc = import_module("numpy._core.umath")  # some ufuncs have no public name
 differentiable(every_ufunc.clip)(clip)
-constant(every_ufunc._ones_like, np.packbits, np.unpackbits)
+constant(np.packbits, np.unpackbits)
+CONSTANT[every_ufunc._ones_like] = HANDLERS[every_ufunc._ones_like] = HANDLERS[np.ones_like]
 
 unseen(
     "called with Arrays inside it raises; build Arrays with cr.array or np.stack",
