@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test lint fuzz bench docs clean
+.PHONY: demo test lint fuzz bench bench-peers docs clean
 
 demo: $(STAMP)
 	$(BIN)/chainrule train digits
@@ -23,9 +23,19 @@ lint: $(DEV)
 fuzz: $(DEV)
 	CHAINRULE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -n 2 tests/fuzz tests/program/test_random_programs.py
 
-bench: $(STAMP)
+# bench/README.md tells what each of these measures. It takes about half an hour; the peers need 3 GB, once.
+bench: bench-peers
+	$(BIN)/python bench/steps.py
+	$(BIN)/python bench/steps.py --activations
+	$(BIN)/python bench/products.py
+	$(BIN)/python bench/cold.py --peers
+	$(BIN)/python bench/memory.py
+	$(BIN)/python bench/cheap_gradient.py
 	$(BIN)/python bench/eager.py
 	$(BIN)/python bench/chain.py
+
+bench-peers: $(STAMP)
+	$(BIN)/python bench/peers.py
 
 docs: $(STAMP)
 	$(BIN)/python -m chainrule.numpy_protocol.coverage > docs/numpy.md

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,10 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+from intel_mkl import ENVIRONMENTS, disguise
 from problem import Workload
 
 BENCH = Path(__file__).parent
-ENVIRONMENTS = BENCH / ".peers"
 CACHES = ENVIRONMENTS / "caches"
 PATIENCE = 400.0
 """Seconds until a worker that does not answer is given up."""
@@ -61,7 +60,7 @@ class Peer:
 
 def ways(*options: dict[str, str], intel: bool = False) -> tuple[Way, ...]:
     """Each of the options with one and two threads, and again with MKL as on Intel where that is possible."""
-    kinds = (False, True) if intel and intel_disguise() else (False,)
+    kinds = (False, True) if intel and disguise() else (False,)
     return tuple(Way(n, tuple(o.items()), kind) for o in options for kind in kinds for n in (1, 2))
 
 
@@ -72,6 +71,7 @@ def ours(name: str, mode: str, threads: int = 0) -> Peer:
 @functools.cache
 def lineup() -> tuple[Peer, ...]:
     """Chainrule first. The first row is the one that is compared with the best peer."""
+    pytensor = ways({"backend": "numba"}) + ways({"backend": "c"}, intel=True)
     return (
         ours("chainrule", "compiled"),
         ours("chainrule, 1 thread", "compiled", 1),
@@ -85,7 +85,7 @@ def lineup() -> tuple[Peer, ...]:
             ways({"mode": "default"}, {"mode": "max-autotune-no-cudagraphs"}, intel=True),
         ),
         Peer("JAX jit, donated", "jax", "jax_jit", ways({})),
-        Peer("PyTensor", "pytensor", "pytensor_function", ways({"backend": "numba"}, {"backend": "c"})),
+        Peer("PyTensor", "pytensor", "pytensor_function", pytensor),
     )
 
 
@@ -95,25 +95,6 @@ def one_way_each() -> list[tuple[Peer, Way]]:
     return [(p, p.ways[usual.get(p.module, 0)]) for p in lineup() if p.python.exists()]
 
 
-@functools.cache
-def intel_disguise() -> Path | None:
-    """A library that, loaded first, lets MKL take its AVX-512 code on a processor that is not Intel's.
-
-    MKL inside PyTorch asks a function of its own whether the processor is Intel's, and runs at half the speed if not.
-    Whoever knows this preloads another answer; so a comparison on such a machine must allow it.
-    """
-    compiler = shutil.which("cc")
-    if compiler is None or "GenuineIntel" in Path("/proc/cpuinfo").read_text():
-        return None
-    library = ENVIRONMENTS / "as_intel.so"
-    if not library.exists():
-        ENVIRONMENTS.mkdir(exist_ok=True)
-        source = "int mkl_serv_intel_cpu_true(void) { return 1; }\nint mkl_serv_intel_cpu(void) { return 1; }\n"
-        command = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
-        subprocess.run(command, input=source, text=True, check=True)  # noqa: S603
-    return library
-
-
 def environment(way: Way, caches: Path) -> dict[str, str]:
     """Environment variables of a worker: its threads, and all that it may keep on disk under ``caches``."""
     result = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
@@ -121,7 +102,7 @@ def environment(way: Way, caches: Path) -> dict[str, str]:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         result |= dict.fromkeys(names, str(way.threads))
     if way.as_intel:
-        result["LD_PRELOAD"] = str(intel_disguise())
+        result["LD_PRELOAD"] = str(disguise())
     return result | {
         "XDG_CACHE_HOME": str(caches / "xdg"),
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),

@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lineup import BENCH, ENVIRONMENTS
+from intel_mkl import ENVIRONMENTS
+from lineup import BENCH
 
 
 def install(requirements: Path, again: bool) -> str:

@@ -4,7 +4,7 @@ Forty shapes of at least 1e5 floating-point operations, from the layers of small
 transposed, odd sizes among them. All libraries take turns in one process on the same arrays, called from a native loop,
 so that neither NumPy nor ctypes is measured; each round gives a ratio, and their medians are printed.
 
-Usage: python bench/products.py [--dtype float32] [--rounds 9] [--mkl /path/to/libmkl_rt.so.3] [--threads]
+Usage: python bench/products.py [--dtype float32] [--rounds 9] [--mkl /path/to/libmkl_rt.so.2] [--threads]
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import ctypes
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+import intel_mkl
 from chainrule.native.jit import compile_ir
 from chainrule.native.products import Bound, choose_split
 
@@ -116,9 +116,11 @@ def rivals(mkl: str | None) -> dict[str, Blas]:
     found = {}
     for path in Path(np.__file__).parents[1].glob("numpy.libs/libscipy_openblas64_*"):
         found["OpenBLAS"] = Blas(path, "scipy_{}gemm_64_", ctypes.c_int64)
-    places = [Path(mkl)] if mkl else sorted((Path(sys.prefix) / "lib").glob("libmkl_rt.so*"))
-    if places:
-        found["MKL"] = Blas(places[0], "{}gemm_", ctypes.c_int32)
+    place = Path(mkl) if mkl else intel_mkl.library()
+    if place:
+        if disguise := intel_mkl.disguise():
+            ctypes.CDLL(str(disguise), mode=ctypes.RTLD_GLOBAL)
+        found["MKL"] = Blas(place, "{}gemm_", ctypes.c_int32)
         found["MKL"].library.MKL_Set_Num_Threads(1)
     return found
 
