@@ -8,6 +8,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.gates.arithmetic import Add, Divide, Multiply, Square
+from chainrule.gates.constant import PiecewiseConstant
+from chainrule.gates.product import Matmul
 from chainrule.gates.shape import Cast, Reshape, Transpose
 from chainrule.gates.trigonometric import tanh
 from chainrule.program.interpreter import Interpreter, captured
@@ -173,6 +175,19 @@ def test_python_numbers_stay_python_numbers():
     ]
     outputs, _ = Interpreter(p).run([0.25, np.ones(3, np.float32)], [])
     assert [x.dtype for x in outputs] == [np.float64, np.float32]
+
+
+def test_a_comparison_of_python_numbers_is_an_array():
+    lr = number("lr")
+    p = program([lr], [apply(PiecewiseConstant(np.greater), lr, 0, dtype=bool)])
+    assert body(p)[0] == "greater_1 = np.bool_(lr > 0)"
+    assert Interpreter(p).run([0.5], [])[0][0].dtype == bool
+
+
+def test_a_single_row_is_multiplied_as_the_gate_does():
+    row, matrix = value(1, 3, name="row"), value(3, 2, name="matrix")
+    p = program([row, matrix], [apply(Matmul(), row, matrix, shape=(1, 2))])
+    assert body(p)[0] == "matmul_1 = np.dot(row, matrix)"
 
 
 def test_gates_without_a_short_form_become_functions():

@@ -59,6 +59,10 @@ class Primitive:
     source: ClassVar[str] = ""
     """How it is written as NumPy that runs, where that reads better than ``forward`` itself, with the same bits."""
 
+    def source_for(self, *operands: Any) -> str:
+        """``source``, where it depends on the shapes of the operands."""
+        return self.source
+
     title: ClassVar[str]
     arguments: ClassVar[tuple[str, ...]]
     variadic: ClassVar[bool]

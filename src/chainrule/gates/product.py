@@ -25,7 +25,12 @@ def _multiplied(x: Any, y: Any) -> Any:
 class Matmul(Primitive):
     """z = x @ y for matrices and stacks of matrices (at least two axes each; the functions lift vectors)"""
 
-    notation = source = "{0} @ {1}"
+    notation = "{0} @ {1}"
+
+    def source_for(self, x: Any, y: Any) -> str:
+        # The two differ in the last bit for a single row or column, for which BLAS has other routines.
+        single = len(x.shape) == len(y.shape) == 2 and 1 in (x.shape[0], y.shape[1])
+        return "np.dot({0}, {1})" if single else self.notation
 
     def forward(self, x: Any, y: Any) -> Any:
         return _multiplied(x, y)

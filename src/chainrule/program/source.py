@@ -32,7 +32,7 @@ from chainrule.program.text import RESERVED, Texts, literal, names_in, reading
 MOVES = (Transpose, Reshape)
 """Gates that are written where their result is used, if that is one place."""
 PYTHONS = (Add, Subtract, Multiply, Divide, Negative)
-"""Gates that make a Python number of Python numbers; of others it has to be made again."""
+"""Gates whose text makes a Python number of Python numbers."""
 LONGEST = 100
 """Longer lines are broken where that is simple."""
 WIDEST = 60
@@ -119,13 +119,15 @@ class _Printer:
     def _expression(self, i: Instruction) -> ast.expr:
         operands = [self._operand(x) for x in i.operands]
         numbers = all(not isinstance(x, Value) or x.weak for x in i.operands)
-        if isinstance(i.gate, Cast) and (numbers or i.result.weak):  # a number has no astype
-            made: ast.expr = ast.Call(literal(i.result.dtype), operands, [])
+        if isinstance(i.gate, Cast) and (numbers or i.result.weak):
+            made = operands[0]  # a number has no astype, and an array becomes one by its type
         else:
-            made = self.texts.expression(i.gate, operands)
-        if i.result.weak and not (numbers and isinstance(i.gate, PYTHONS)):
-            return ast.Call(reading("float"), operands if isinstance(i.gate, Cast) else [made], [])
-        return made
+            made = self.texts.expression(i.gate, operands, i.operands)
+        is_number = numbers and (isinstance(i.gate, (Cast, *PYTHONS)) or isinstance(made, ast.Compare))
+        if is_number == i.result.weak:
+            return made
+        number = type(i.result.dtype.type(0).item()).__name__
+        return ast.Call(reading(number) if i.result.weak else literal(i.result.dtype), [made], [])
 
     def _operand(self, x: Operand) -> ast.expr:
         if not isinstance(x, Value):

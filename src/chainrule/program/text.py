@@ -15,7 +15,7 @@ import inspect
 import keyword
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from types import FunctionType
@@ -42,12 +42,13 @@ class Texts:
         self._names: dict[Any, str] = {}
         self._taken = RESERVED | set(taken)
 
-    def expression(self, gate: Any, operands: list[ast.expr]) -> ast.expr:
-        """The application of ``gate`` to operands."""
+    def expression(self, gate: Any, operands: list[ast.expr], values: Sequence[Any]) -> ast.expr:
+        """The application of ``gate`` to operands, which stand for ``values``."""
         if not isinstance(gate, Primitive):
             raise TypeError(f"{gate.title} is no primitive gate, so it has no text")
-        whole = filled(gate.source, len(operands)) if gate.source else only_return(type(gate).forward)
-        arguments = dict(zip(places(len(operands)), operands, strict=True)) if gate.source else bound(gate, operands)
+        source = gate.source_for(*values)
+        whole = filled(source, len(operands)) if source else only_return(type(gate).forward)
+        arguments = dict(zip(places(len(operands)), operands, strict=True)) if source else bound(gate, operands)
         if whole is None:
             return self._call(gate, arguments)
         function = getattr(gate, "function", None)  # the NumPy function, or one of ours, that a constant gate applies
