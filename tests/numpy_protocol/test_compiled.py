@@ -65,3 +65,39 @@ def test_constant_ones(function):
         refused(call, MATRIX)
     elif name not in WRITERS | {"empty_like"}:
         agree(call, *((INDICES, INDICES + 1) if name in INTEGER_UFUNCS else (MATRIX, OTHER)))
+
+
+ORDERED = np.array([[3.0, 1.0, 3.0, 0.0], [-1.0, 2.0, 2.0, -1.0], [0.0, 0.0, 0.0, 0.0]])
+WITH_NAN = np.array([[3.0, np.nan, 3.0, np.nan], [-1.0, 2.0, 2.0, -1.0], [np.nan, 0.0, 0.0, 0.0]])
+REDUCTIONS = {
+    "any": np.any,
+    "all": np.all,
+    "count": np.count_nonzero,
+    "argmax": np.argmax,
+    "argmin": np.argmin,
+}
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, bool])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
+def test_constant_reductions(name, dtype, keepdims, axis):
+    function = REDUCTIONS[name]
+    if axis == (0, 1) and name.startswith("arg"):
+        axis = 1
+    compiled = cr.compile(lambda x: function(x, axis=axis, keepdims=keepdims))
+    for x in (ORDERED, -ORDERED, ORDERED * 0, ORDERED + 1, WITH_NAN if np.dtype(dtype).kind == "f" else ORDERED):
+        x = x.astype(dtype)
+        found, expected = compiled(x), function(x, axis=axis, keepdims=keepdims)
+        assert found.dtype == np.asarray(expected).dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_constant_reductions_that_leave_elements_out():
+    compiled = cr.compile(lambda x, keep: (np.any(x, 1, where=keep), np.all(x, where=keep), np.any(x.astype(bool)[:0])))
+    for keep in (ORDERED > 0, ORDERED < 0, ORDERED == 9):
+        some, every, nothing = compiled(ORDERED, keep)
+        np.testing.assert_array_equal(some, np.any(ORDERED, 1, where=keep))
+        assert every == np.all(ORDERED, where=keep)
+        assert not nothing

@@ -69,6 +69,24 @@ def constant(*functions: Any) -> None:
         CONSTANT[function] = HANDLERS[function] = handler
 
 
+def composed(function: Any) -> Callable[[F], F]:
+    """What is decorated is recorded for a NumPy ``function`` that gives a constant array: gates that run natively.
+
+    Eagerly NumPy computes it, and what NumPy takes beside one array that has elements stays a gate when recorded.
+    """
+    by_numpy = one_constant(function)
+
+    def register(composition: F) -> F:
+        def handler(*args: Any, **kwargs: Any) -> Any:
+            plain = recorded() and args and isinstance(args[0], Array) and args[0].size
+            return composition(*args, **kwargs) if plain else by_numpy(*args, **kwargs)
+
+        CONSTANT[function] = HANDLERS[function] = handler
+        return composition
+
+    return register
+
+
 def constants(*functions: Any) -> None:
     """NumPy's ``functions`` give several constant arrays, of shapes that depend on shapes alone."""
     for function in functions:

@@ -25,7 +25,7 @@ from chainrule.gates.reduction import (
 )
 from chainrule.graph.array import Array, ndim_of, shape_of
 from chainrule.graph.mode import switched
-from chainrule.numpy_protocol.dispatch import REDUCTIONS, constant, differentiable, refuse, varying
+from chainrule.numpy_protocol.dispatch import REDUCTIONS, composed, constant, differentiable, refuse, varying
 from chainrule.numpy_protocol.shapes import along, one_axis
 
 _GIVEN: Any = np._NoValue  # NumPy's own mark for 'not given' in these signatures
@@ -396,6 +396,54 @@ def checked_quantiles(q: Any) -> Any:
     return q
 
 
+# ---- constants
+
+
+def _holding(a: Any, where: Any, axis: Any, keepdims: Any, of: Any, outside: bool) -> Any:
+    """``of`` the truth of each element; those that a ``where=`` argument leaves out count as ``outside``."""
+    return of(_masked(a != 0, where, outside), axis=axis, keepdims=given(keepdims) and keepdims)
+
+
+@composed(np.any)
+def some(a: Any, axis: Any = None, out: None = None, keepdims: Any = _GIVEN, *, where: Any = _GIVEN) -> Any:
+    return _holding(a, where, axis, keepdims, max, False)
+
+
+@composed(np.all)
+def every(a: Any, axis: Any = None, out: None = None, keepdims: Any = _GIVEN, *, where: Any = _GIVEN) -> Any:
+    return _holding(a, where, axis, keepdims, min, True)
+
+
+@composed(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return _holding(a, _GIVEN, axis, keepdims, sum, False)
+
+
+@composed(np.argmax)
+def argmax(a: Any, axis: int | None = None, out: None = None, *, keepdims: Any = _GIVEN) -> Any:
+    return _place(a, axis, keepdims, max)
+
+
+@composed(np.argmin)
+def argmin(a: Any, axis: int | None = None, out: None = None, *, keepdims: Any = _GIVEN) -> Any:
+    return _place(a, axis, keepdims, min)
+
+
+def _place(a: Any, axis: int | None, keepdims: Any, best: Any) -> Any:
+    """The first place of the best element (or of NaN) along an axis."""
+    shape, wide = shape_of(a), given(keepdims) and keepdims
+    if axis is None:
+        place = _place(np.ravel(a), 0, _GIVEN, best)
+        return np.reshape(place, (1,) * len(shape)) if wide else place
+    axis = one_axis(axis, len(shape))
+    found = a == best(a, axis, keepdims=True)
+    if a.dtype.kind == "f":
+        found = found | np.isnan(a)
+    n = shape[axis]
+    places = np.reshape(np.arange(n), along_shape(len(shape), axis))
+    return min(np.where(found, places, n), axis, keepdims=wide)
+
+
 REDUCTIONS.update(
     {
         (np.add, "reduce"): lambda a, axis=0, **options: sum(a, axis, **options),
@@ -409,9 +457,6 @@ REDUCTIONS.update(
 )
 
 
-constant(
-    np.all, np.any, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.count_nonzero,
-    np.isclose, np.isneginf, np.isposinf, np.isin, np.round, np.around, np.fix,
-)  # fmt: skip
+constant(np.nanargmax, np.nanargmin, np.isclose, np.isneginf, np.isposinf, np.isin, np.round, np.around, np.fix)
 varying("np.all(x == y) and np.all(np.isclose(x, y)) are arrays", np.allclose, np.array_equal, np.array_equiv)
 refuse("use np.quantile on the elements that are numbers", np.nanmedian, np.nanquantile, np.nanpercentile)
