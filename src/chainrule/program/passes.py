@@ -82,13 +82,18 @@ def optimise(
     given), and compares every bit. Raises ``ProgramError``, which names the pass, where one of these checks fails.
     """
     verifier = Verifier(program)
-    program = replace(program, labels={**stored_names(program), **program.labels})  # passes keep them
+    program = with_variables(program)
     for each in passes:
         before, program = program, each(program)
         verifier.check(program, f"the pass {each.__name__}")
         if debug:
             compare(before, program, each.__name__, inputs)
     return program
+
+
+def with_variables(program: Program) -> Program:
+    """A recorded Program with the user's variables among its labels, which passes keep."""
+    return replace(program, labels={**stored_names(program), **program.labels})
 
 
 class Renaming:

@@ -1,0 +1,34 @@
+"""Looking at values inside of a Program: it is given further outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from chainrule.program.naming import labels_of
+from chainrule.program.passes import optimise, with_variables
+from chainrule.program.program import Program, Value
+
+
+def watched(recorded: Program, optimised: Program, labels: Sequence[str]) -> Program:
+    """The Program with the values of these labels as its last outputs, in this order.
+
+    The labels are those of ``optimised`` (what its printed source and its listing say), then those of the recording,
+    where there are values that the function itself does not need. Raises ValueError for a label that is nobody's.
+    """
+    by_label = {label: value for value, label in labels_of(with_variables(recorded)).items()}
+    by_label |= {label: value for value, label in labels_of(optimised).items()}
+    values = tuple(_found(label, by_label, optimised.name) for label in labels)
+    there = {*optimised.sources(), *(i.result for i in optimised.instructions)}
+    if there.issuperset(values):
+        return replace(optimised, outputs=(*optimised.outputs, *values))
+    return optimise(replace(recorded, outputs=(*recorded.outputs, *values)))
+
+
+def _found(label: str, by_label: dict[str, Value], name: str) -> Value:
+    if label in by_label:
+        return by_label[label]
+    close = get_close_matches(label, by_label, n=3)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "its explain() and source() tell the names"
+    raise ValueError(f"there is no value {label!r} in {name}: {hint}")
