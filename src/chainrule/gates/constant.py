@@ -44,6 +44,10 @@ class PiecewiseConstant(Primitive):
         return str(self.function.__name__)
 
     @property
+    def notation(self) -> str:  # type: ignore[override]
+        return self.source.removeprefix("np.")
+
+    @property
     def elementwise(self) -> bool:  # type: ignore[override]
         if isinstance(self.function, np.ufunc):
             return self.function.signature is None

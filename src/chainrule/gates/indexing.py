@@ -161,6 +161,10 @@ class ScatterAdd(Indexed):
     shape: tuple[int, ...]
 
     @property
+    def notation(self) -> str:  # type: ignore[override]
+        return f"scatter_add({{0}}, [{self.written(1)}], shape={self.shape})"
+
+    @property
     def source(self) -> str:  # type: ignore[override]
         how = "placed" if self.basic else "added"
         return f"{how}({{0}}, np.s_[{self.written(1)}], {self.shape})"
@@ -175,6 +179,10 @@ class ScatterAdd(Indexed):
 @primitive
 class SetItem(Indexed):
     """z = x with the elements at the index replaced by v"""
+
+    @property
+    def notation(self) -> str:  # type: ignore[override]
+        return f"set_item({{0}}, [{self.written(2)}], {{1}})"
 
     @property
     def source(self) -> str:  # type: ignore[override]

@@ -291,7 +291,7 @@ def written(gate: Any, operands: list[str]) -> str:
     """The application of a gate as its notation has it: ``x + y``, ``max(x, y)``, ``sum(x, axis=(0,))``."""
     notation = getattr(gate, "notation", "")
     if notation:
-        return str(notation).format(*operands)
+        return str(notation).replace("{...}", ", ".join(operands)).format(*operands)
     fields = [f"{name}={value!r}" for name, value in _static(gate).items()]
     return f"{gate.title}({', '.join([*operands, *fields])})"
 
