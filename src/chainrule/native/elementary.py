@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.native import division as d
+from chainrule.native import error_function as f
 from chainrule.native import exponential as e
 from chainrule.native import logarithm as g
 from chainrule.native import powers as p
@@ -22,7 +23,7 @@ FUNCTIONS: dict[str, Callable[..., Lane]] = {
         e.exp, e.exp2, e.expm1, e.tanh, e.sigmoid, e.sinh, e.cosh,
         g.log, g.log1p, g.log2, g.log10, g.softplus, g.logaddexp, g.logaddexp2, g.arcsinh, g.arccosh, g.arctanh,
         t.sin, t.cos, t.tan, t.arcsin, t.arccos, t.arctan, t.arctan2,
-        p.power, p.cbrt, p.hypot, p.erf, p.erfc,
+        p.power, p.cbrt, p.hypot, f.erf, f.erfc,
         d.floor_div, d.remainder, d.fmod,
     )
 }  # fmt: skip

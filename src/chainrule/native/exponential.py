@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from chainrule.native.approximation import between, format_of, in_double, polynomial
+from chainrule.native.approximation import between, format_of, polynomial
 from chainrule.native.lanes import F32, F64, Lane, Lanes
 
 LOG2E = math.log2(math.e)
@@ -100,7 +100,6 @@ def _half_exp(b: Lanes, x: Lane) -> Lane:
     return b.scale(b.add(p.rest(b), b.like(x, 1.0)), b.sub(p.n, b.like(x, 1.0)))
 
 
-@in_double
 def sinh(b: Lanes, x: Lane) -> Lane:
     size = b.abs(x)
     near = b.expm1(size)
@@ -110,7 +109,6 @@ def sinh(b: Lanes, x: Lane) -> Lane:
     return b.copysign(b.select(b.lt(size, b.like(x, 1.0)), near, far), x)
 
 
-@in_double
 def cosh(b: Lanes, x: Lane) -> Lane:
     half = _half_exp(b, b.abs(x))
     return b.add(half, b.div(b.like(x, 0.25), half))

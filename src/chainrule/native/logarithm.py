@@ -16,7 +16,11 @@ REST = {
     ),
 }  # fmt: skip
 """(log((1 + s) / (1 - s)) - 2 s) / s^3 in powers of s^2, for abs(s) up to 3 - sqrt(8); 0.01 units."""
-LOG2_10 = (0.3010299956639812, -2.8037281277851704e-18)
+LOG10_2 = {
+    F32: (0.3010300099849701, -1.432098883924482e-08),
+    F64: (0.3010299956639812, -2.8037281277851704e-18),
+}
+"""The decimal logarithm of 2 as the sum of two numbers of the format."""
 
 
 def split(b: Lanes, x: Lane) -> tuple[Lane, Lane]:
@@ -81,16 +85,14 @@ def _parts(b: Lanes, x: Lane) -> tuple[Lane, Lane]:
     return b.sub(k, by), b.sub(m, b.like(m, 1.0))
 
 
-@in_double
 def log2(b: Lanes, x: Lane) -> Lane:
     k, f = _parts(b, x)
     return at_the_ends(b, x, b.fma(log_near_one(b, f), b.like(x, LOG2E), k))
 
 
-@in_double
 def log10(b: Lanes, x: Lane) -> Lane:
     k, f = _parts(b, x)
-    high, low = (b.like(x, c) for c in LOG2_10)
+    high, low = (b.like(x, c) for c in LOG10_2[x.dtype])
     z = b.fma(log_near_one(b, f), b.like(x, 1 / math.log(10.0)), b.mul(k, low))
     return at_the_ends(b, x, b.fma(k, high, z))
 
@@ -110,19 +112,29 @@ def log1p(b: Lanes, x: Lane) -> Lane:
     return b.copysign(b.select(b.gt(x, b.neg(one)), z, beyond), x)
 
 
+def _log1p_of_share(b: Lanes, x: Lane) -> Lane:
+    """log(1 + x) for x from 0 to 1, which NaN passes: 1 + x needs no taking apart, for its exponent is 0 or 1."""
+    one, half = b.like(x, 1.0), b.like(x, 0.5)
+    u = b.add(one, x)
+    lost = b.sub(x, b.sub(u, one))
+    large = b.gt(u, b.like(x, math.sqrt(2.0)))
+    f = b.select(large, b.fma(lost, half, b.fma(u, half, b.neg(one))), x)
+    k = b.select(large, one, b.like(x, 0.0))
+    return with_exponent(b, k, f)
+
+
 def softplus(b: Lanes, x: Lane) -> Lane:
     """log(1 + e^x)"""
-    return b.add(b.maximum(x, b.like(x, 0.0)), b.log1p(b.exp(b.neg(b.abs(x)))))
+    return b.add(b.maximum(x, b.like(x, 0.0)), _log1p_of_share(b, b.exp(b.neg(b.abs(x)))))
 
 
 def logaddexp(b: Lanes, x: Lane, y: Lane) -> Lane:
-    apart = b.log1p(b.exp(b.neg(b.abs(b.sub(x, y)))))
+    apart = _log1p_of_share(b, b.exp(b.neg(b.abs(b.sub(x, y)))))
     return b.select(b.eq(x, y), b.add(x, b.like(x, math.log(2.0))), b.add(b.maximum(x, y), apart))
 
 
-@in_double
 def logaddexp2(b: Lanes, x: Lane, y: Lane) -> Lane:
-    apart = b.mul(b.log1p(b.exp2(b.neg(b.abs(b.sub(x, y))))), b.like(x, LOG2E))
+    apart = b.mul(_log1p_of_share(b, b.exp2(b.neg(b.abs(b.sub(x, y))))), b.like(x, LOG2E))
     return b.select(b.eq(x, y), b.add(x, b.like(x, 1.0)), b.add(b.maximum(x, y), apart))
 
 
@@ -154,7 +166,6 @@ def _log1p_or_double(b: Lanes, x: Lane, near: Lane) -> Lane:
     return b.add(z, b.select(huge, b.like(x, math.log(2.0)), b.like(x, 0.0)))
 
 
-@in_double
 def arctanh(b: Lanes, x: Lane) -> Lane:
     """log((1 + x) / (1 - x)) / 2"""
     size = b.abs(x)

@@ -1,32 +1,89 @@
-"""Powers, roots and the error function."""
+"""Powers and roots."""
 
 from __future__ import annotations
 
 import math
 
-from chainrule.gates.error_function import FAR, NEAR_ZERO, VANISHED
-from chainrule.native.approximation import in_double, polynomial
+from chainrule.native.approximation import between, format_of, in_double, polynomial
+from chainrule.native.exponential import parts
 from chainrule.native.lanes import F32, F64, Lane, Lanes
+from chainrule.native.logarithm import normal, split
+
+LN2_HIGH, LN2_LOW = 0.693147180559663, 2.8235290563031577e-13
+"""log(2) as the sum of a number whose products with exponents are exact, and the rest."""
+TWO_THIRDS = (0.6666666666666666, 3.700743415417188e-17)
+LOG_REST = (
+    0.4000000000000227, 0.28571428570091395, 0.22222222521418844, 0.18181784232962803, 0.15386763665977235,
+    0.13256666618928303, 0.131977645106849,
+)  # fmt: skip
+"""(log((1 + s) / (1 - s)) - 2 s - 2/3 s^3) / s^5 in powers of s^2, for abs(s) up to 3 - sqrt(8); 2^-66 of the whole."""
+
+Double = tuple[Lane, Lane]
+"""A number as the sum of two, the second at most half a unit of the first: twice the digits (T. J. Dekker, 1971)."""
+
+
+def _product(b: Lanes, x: Double, y: Double) -> Double:
+    high = b.mul(x[0], y[0])
+    return high, b.fma(x[0], y[1], b.fma(x[1], y[0], b.fma(x[0], y[0], b.neg(high))))
+
+
+def _sum(b: Lanes, x: Double, y: Double) -> Double:
+    """x + y, where x is the larger one."""
+    high = b.add(x[0], y[0])
+    return high, b.add(b.sub(y[0], b.sub(high, x[0])), b.add(x[1], y[1]))
+
+
+def _long_log(b: Lanes, x: Lane) -> Double:
+    """log(x) to 64 bits, for positive finite x: with an exponent of 10 bits its exponential has 53 that are right."""
+    scaled, by = normal(b, x)
+    k, m = split(b, scaled)
+    k = b.sub(k, by)
+    one, two = b.like(x, 1.0), b.like(x, 2.0)
+    f = b.sub(m, one)
+    divisor = b.add(f, two)
+    lost = b.sub(f, b.sub(divisor, two))
+    s = b.div(f, divisor)
+    s_low = b.div(b.fma(b.neg(s), lost, b.fma(b.neg(s), divisor, f)), divisor)
+    square = _product(b, (s, s_low), (s, s_low))
+    rest = b.mul(square[0], polynomial(b, square[0], LOG_REST))
+    zero = b.like(x, 0.0)
+    series = _sum(b, (b.like(x, TWO_THIRDS[0]), b.like(x, TWO_THIRDS[1])), (rest, zero))
+    cubed = _product(b, square, (s, s_low))
+    logarithm = _sum(b, (b.add(s, s), b.add(s_low, s_low)), _product(b, cubed, series))
+    return _sum(b, (b.mul(k, b.like(x, LN2_HIGH)), b.mul(k, b.like(x, LN2_LOW))), logarithm)
+
+
+def _positive_power(b: Lanes, x: Lane, y: Lane) -> Lane:
+    """e^(y log(x)) for x >= 0."""
+    zero = b.like(x, 0.0)
+    high, low = _long_log(b, x)
+    high = b.select(b.eq(x, zero), b.like(x, -math.inf), b.select(b.isfinite(x), high, x))
+    product, rest = _product(b, (high, low), (y, zero))
+    moderate = b.lt(b.abs(product), b.like(x, 1000.0))  # beyond, the rest may be infinite, and does not matter
+    product = between(b, product, format_of(x).log_least, format_of(x).log_most)
+    p = parts(b, product)
+    p = p._replace(r=b.select(moderate, b.add(p.r, rest), p.r))
+    return b.scale(b.add(p.rest(b), b.like(x, 1.0)), p.n)
 
 
 def power(b: Lanes, x: Lane, y: Lane) -> Lane:
     """x ** y; in float32 by way of e^(y log(x)) in float64, whose extra bits are more than that loses."""
     if x.dtype == F64:
-        return b.each("pow", x, y)
-    return b.cast(b.call("power_in_double", _power_in_double, b.cast(x, F64), b.cast(y, F64)), F32)
+        return _signed_power(b, x, y, _positive_power(b, b.abs(x), y))
+    wide = b.exp(b.mul(b.cast(y, F64), b.log(b.abs(b.cast(x, F64)))))
+    return _signed_power(b, x, y, b.cast(wide, F32))
 
 
-def _power_in_double(b: Lanes, x: Lane, y: Lane) -> Lane:
-    size, zero, one = b.abs(x), b.like(x, 0.0), b.like(x, 1.0)
-    z = b.exp(b.mul(y, b.log(size)))
-    half = b.mul(y, b.like(y, 0.5))
+def _signed_power(b: Lanes, x: Lane, y: Lane, z: Lane) -> Lane:
+    """x ** y from z = abs(x) ** y: the signs of odd powers, and the cases in which the logarithm says nothing."""
+    one, half = b.like(x, 1.0), b.mul(y, b.like(y, 0.5))
     whole = b.eq(b.trunc(y), y)
     odd = b.and_(whole, b.ne(b.trunc(half), half))
     z = b.select(b.and_(b.signbit(x), odd), b.neg(z), z)
-    no_number = b.and_(b.lt(x, zero), b.and_(b.isfinite(x), b.not_(whole)))
+    no_number = b.and_(b.lt(x, b.like(x, 0.0)), b.and_(b.isfinite(x), b.not_(whole)))
     z = b.select(no_number, b.like(x, math.nan), z)
-    certain = b.or_(b.eq(y, zero), b.eq(x, one))  # 1, even of NaN
-    certain = b.or_(certain, b.and_(b.eq(size, one), b.isinf(y)))
+    certain = b.or_(b.eq(y, b.like(y, 0.0)), b.eq(x, one))  # 1, even of NaN
+    certain = b.or_(certain, b.and_(b.eq(b.abs(x), one), b.isinf(y)))
     return b.select(certain, one, z)
 
 
@@ -57,34 +114,3 @@ def hypot(b: Lanes, x: Lane, y: Lane) -> Lane:
     z = b.mul(b.sqrt(b.fma(u, u, b.mul(v, v))), up)
     infinite = b.like(x, math.inf)
     return b.select(b.or_(b.eq(x, infinite), b.eq(y, infinite)), infinite, z)
-
-
-def _erfc_of_size(b: Lanes, size: Lane) -> Lane:
-    """erfc of numbers that are not negative; ``gates.error_function`` has the derivation."""
-    x = b.smaller(b.like(size, VANISHED), size)
-    sixteenths = b.mul(b.floor(b.mul(x, b.like(x, 16.0))), b.like(x, 1 / 16.0))
-    bell = b.mul(
-        b.exp(b.neg(b.mul(sixteenths, sixteenths))), b.exp(b.neg(b.mul(b.sub(x, sixteenths), b.add(x, sixteenths))))
-    )
-    t = b.div(b.sub(x, b.like(x, 2.5)), b.add(x, b.like(x, 2.5)))
-    return b.div(b.mul(bell, polynomial(b, t, FAR)), b.fma(b.like(x, 2.0), x, b.like(x, 1.0)))
-
-
-@in_double
-def erf(b: Lanes, x: Lane) -> Lane:
-    near, inner, tail = _near_and_tail(b, x)
-    return b.select(near, inner, b.copysign(b.sub(b.like(x, 1.0), tail), x))
-
-
-@in_double
-def erfc(b: Lanes, x: Lane) -> Lane:
-    near, inner, tail = _near_and_tail(b, x)
-    one, two = b.like(x, 1.0), b.like(x, 2.0)
-    far = b.select(b.lt(x, b.like(x, 0.0)), b.sub(two, tail), tail)
-    return b.select(near, b.sub(one, inner), far)
-
-
-def _near_and_tail(b: Lanes, x: Lane) -> tuple[Lane, Lane, Lane]:
-    """Whether x is near 0, erf(x) for where it is, and erfc(abs(x)) for where it is not."""
-    size = b.abs(x)
-    return b.lt(size, b.like(x, 0.5)), b.mul(x, polynomial(b, b.mul(x, x), NEAR_ZERO)), _erfc_of_size(b, size)
