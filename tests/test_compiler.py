@@ -243,6 +243,30 @@ def test_state_is_written_only_if_everything_went_well():
     assert s.number == number
 
 
+@pytest.mark.parametrize("backend", ["source", "native"])
+def test_neither_a_failed_call_nor_a_look_at_the_program_changes_states(backend):
+    w = cr.Parameter(np.ones((2, 2)), dtype=np.float64)
+
+    @cr.compile(backend=backend)
+    def f(x):
+        w.assign(w + 1.0)
+        return np.linalg.inv(x) @ w
+
+    for _ in range(2):
+        f(np.eye(2))
+    z = np.sum(w * w)
+    held = w.value
+    f.program(np.eye(2))
+    cr.compile(f.__wrapped__, backend=backend).program(np.eye(2))
+    with pytest.raises(np.linalg.LinAlgError):
+        f(np.zeros((2, 2)))
+    np.testing.assert_array_equal(w.value, np.full((2, 2), 3.0))
+    z.backward()
+    np.testing.assert_array_equal(w.grad, 2 * held)
+    f(np.eye(2))
+    np.testing.assert_array_equal(held, np.full((2, 2), 3.0))
+
+
 def test_a_function_that_raises_leaves_everything_as_it_was():
     model, optimizer, step = make_net()
 

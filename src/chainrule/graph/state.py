@@ -78,6 +78,12 @@ class State(Array):
         self.number = next_number()
         return self._value
 
+    def own(self) -> NDArray[Any]:
+        """The buffer, which is a new one if somebody else held the old one. The value stays, and so does the number."""
+        if sys.getrefcount(self._value) > _UNSHARED:
+            self._value = np.array(self._value)
+        return self._value
+
     def as_number(self) -> Any:
         """The only element as a Python number, which leaves float32 alone; while recording, one that stands for it.
 

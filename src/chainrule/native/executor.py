@@ -167,7 +167,7 @@ class Executor:
         self._held = []
         stored = {id(state) for state in self._stored}
         for state in self._stored:
-            state.writable()
+            state.own()
         for value, owner in self._owner.items():
             held = np.asarray(raw(owner))
             for address, distance in self._patches.get(value, ()):
