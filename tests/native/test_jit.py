@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chainrule.native import jit, target
-from chainrule.native.jit import IRError, compile_ir, compile_recipe
+from chainrule.native.jit import IRError, Recipe, compile_ir, compile_recipe, compile_recipes
 from chainrule.native.store import kernel_store
 
 ADD = "define i64 @add(i64 %x) {{\n  %y = add i64 %x, {}\n  ret i64 %y\n}}\n"
@@ -101,6 +101,41 @@ def test_a_recipe_is_made_into_text_only_if_need_be(builds):
         del code
         gc.collect()
     assert len(made) == len(builds) == 1
+
+
+def adding(*numbers):
+    return [Recipe(f"add {n}", lambda n=n: ADD.format(n), ["add"]) for n in numbers]
+
+
+def test_many_recipes_at_once(builds):
+    kept = compile_recipes(adding(1, 2))
+    codes = compile_recipes(adding(1, 3, 2, 3, 4, 5))
+    assert [call(code.addresses["add"], 0) for code in codes] == [1, 3, 2, 3, 4, 5]
+    assert codes[1] is codes[3]
+    assert codes[0] is kept[0]
+    assert len(builds) == 5
+    assert compile_recipes([]) == []
+
+
+@pytest.mark.parametrize("others", [[], [1], [1, 2, 3]])
+def test_an_error_in_one_of_many_is_raised(builds, others):
+    bad = Recipe("bad", lambda: "nonsense", ["add"])
+    with pytest.raises(IRError, match="expected top-level entity") as caught:
+        compile_recipes([*adding(*others), bad, *adding(*others[:1])])
+    assert caught.value.ir == "nonsense"
+    worse = Recipe("worse", lambda: 1 / 0, ["add"])
+    with pytest.raises(ZeroDivisionError):
+        compile_recipes([*adding(*others), worse])
+    assert [call(code.addresses["add"], 0) for code in compile_recipes(adding(*others))] == others
+
+
+def test_a_stored_object_that_cannot_be_linked_is_made_anew(builds, store):
+    text = "declare void @nowhere_at_all()\ndefine void @add() {\n  call void @nowhere_at_all()\n  ret void\n}"
+    compile_ir(ADD.format(11), ["add"])
+    (file,) = store.directory.iterdir()
+    store.put(file.name, jit.build(text, target.current()))
+    addresses, _code = compile_ir(ADD.format(11), ["add"])
+    assert call(addresses["add"], 1) == 12
 
 
 def test_a_recipe_is_read_again_when_the_generators_change(builds, monkeypatch):

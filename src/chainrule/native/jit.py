@@ -8,12 +8,14 @@ lengthen the compilation (as measured, of 1 ms for each 50 instructions, passes 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -44,37 +46,105 @@ _loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
 _lock = Lock()
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """A module that can be made when it is needed.
+
+    ``description`` determines the text, given the target and the sources of the generators. ``effort`` is 2 for
+    generated IR. IR written with care needs less: with 1, only functions marked ``alwaysinline`` are inlined before
+    translation (a third of the time); with 0, it is translated as it stands (a tenth).
+    """
+
+    description: str
+    emit: Callable[[], str]
+    names: Sequence[str]
+    effort: int = 2
+
+
 def compile_ir(text: str, names: Sequence[str], effort: int = 2) -> tuple[dict[str, int], Code]:
     """Compile one module; the address of each named function, and what keeps the code alive.
 
-    ``effort`` is 2 for generated IR. IR written by hand, with care, needs less: with 1, only functions marked
-    ``alwaysinline`` are inlined before translation (a third of the time); with 0, it is translated as it stands (a
-    tenth). Raises IRError if LLVM refuses the text, or if it refers to functions that are nowhere in the process.
+    Raises IRError if LLVM refuses the text, or if it refers to functions that are nowhere in the process.
     """
-    return _code("text", text, lambda: text, names, effort)
+    (code,) = _codes("text", [Recipe(text, lambda: text, names, effort)])
+    return code.addresses, code
 
 
 def compile_recipe(
-    recipe: str, emit: Callable[[], str], names: Sequence[str], effort: int = 2
+    description: str, emit: Callable[[], str], names: Sequence[str], effort: int = 2
 ) -> tuple[dict[str, int], Code]:
-    """As ``compile_ir``, for a module that ``recipe`` describes completely; ``emit`` makes its text if need be.
-
-    With the code in this process or in the store, no text is made. The recipe need not name the processor nor the
-    version of chainrule: the target, LLVM's version and the sources of the generators are part of the key.
-    """
-    return _code(f"recipe {generators()}", recipe, emit, names, effort)
-
-
-def _code(
-    kind: str, what: str, emit: Callable[[], str], names: Sequence[str], effort: int
-) -> tuple[dict[str, int], Code]:
-    target = current()
-    key = _key(kind, what, *names, *_versions(), target.cpu, target.features, str(effort))
-    with _lock:
-        code = _loaded.get(key)
-        if code is None:
-            code = _loaded[key] = _load(key, emit, names, target, effort)
+    """``compile_recipes`` for one."""
+    (code,) = compile_recipes([Recipe(description, emit, names, effort)])
     return code.addresses, code
+
+
+def compile_recipes(recipes: Sequence[Recipe]) -> list[Code]:
+    """Compile many modules; what is in this process or in the store needs no text.
+
+    The target, LLVM's version and the sources of the generators are part of the key in the store, so descriptions need
+    not tell them. While LLVM translates one module, the text of the next one is made. Raises IRError.
+    """
+    return _codes(f"recipe {generators()}", recipes)
+
+
+def _codes(kind: str, recipes: Sequence[Recipe]) -> list[Code]:
+    target = current()
+    common = kind, *_versions(), target.cpu, target.features
+    keys = [_key(*common, recipe.description, *recipe.names, str(recipe.effort)) for recipe in recipes]
+    wanted = dict(zip(keys, recipes, strict=True))
+    with _lock:
+        found = {key: _loaded.get(key) or _stored(key, recipe) for key, recipe in wanted.items()}
+        codes = {key: code for key, code in found.items() if code is not None}
+        missing = [key for key in wanted if key not in codes]
+        built = _built([wanted[key] for key in missing], target)
+        for key, (text, image) in zip(missing, built, strict=True):
+            codes[key] = _link(image, wanted[key].names, text)
+            kernel_store.put(key, image)
+        _loaded.update(codes)
+    return [codes[key] for key in keys]
+
+
+def _stored(key: str, recipe: Recipe) -> Code | None:
+    image = kernel_store.get(key)
+    if image is None:
+        return None
+    try:
+        return _link(image, recipe.names, "(from the kernel store)")
+    except IRError:  # it needs a function that this process does not have: made anew, it may not
+        return None
+
+
+def _built(recipes: Sequence[Recipe], target: Target) -> Iterator[tuple[str, bytes]]:
+    """Texts and object files, in order. LLVM works in a thread of its own, if there are several to make."""
+    if len(recipes) <= 1:
+        for recipe in recipes:
+            text = recipe.emit()
+            yield text, build(text, target, recipe.effort)
+        return
+    texts: SimpleQueue[tuple[str, int] | None] = SimpleQueue()
+    images: SimpleQueue[bytes | Exception] = SimpleQueue()
+    Thread(target=_translate, args=(texts, images, target)).start()
+    made = []
+    try:
+        for recipe in recipes:
+            made.append(recipe.emit())
+            texts.put((made[-1], recipe.effort))
+    finally:
+        texts.put(None)
+    for text in made:
+        image = images.get()
+        if isinstance(image, Exception):
+            raise image
+        yield text, image
+
+
+def _translate(texts: Any, images: Any, target: Target) -> None:
+    """Make images of texts, until None comes; an exception is handed on, to be raised where the image is awaited."""
+    while (job := texts.get()) is not None:
+        try:
+            images.put(build(job[0], target, job[1]))
+        except Exception as error:
+            images.put(error)
 
 
 def _key(*parts: str) -> str:
@@ -101,17 +171,6 @@ def generators() -> str:
         for file in sorted((package / name).glob("*.py")):
             digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
-
-
-def _load(key: str, emit: Callable[[], str], names: Sequence[str], target: Target, effort: int) -> Code:
-    image = kernel_store.get(key)
-    if image is not None:
-        return _link(image, names, "(from the kernel store)")
-    text = emit()
-    image = build(text, target, effort)
-    code = _link(image, names, text)
-    kernel_store.put(key, image)
-    return code
 
 
 def build(text: str, target: Target, effort: int = 2) -> bytes:
