@@ -403,6 +403,28 @@ def test_one_program_for_each_kind_of_call():
     assert f.last is f.programs[0]
 
 
+def test_fixed_arguments_between_inputs():
+    f = cr.compile(lambda x, n, y, flag=None: (x * n, y, flag))
+    for _ in range(2):
+        for n, flag in [(1, ()), (1, (True,)), (2, ("a",)), (True, ("b",))]:
+            for k in (1.0, 2.0, 3.0):
+                z, y, returned = f(np.ones(2) * k, n, np.arange(3.0) * k, *flag)
+                np.testing.assert_array_equal(z, [k * n, k * n])
+                np.testing.assert_array_equal(y, np.arange(3) * k)
+                assert returned == (flag[0] if flag else None)
+    assert len(f.programs) == 4
+    with pytest.raises(TypeError, match="missing 1 required"):
+        f(np.ones(2), 1)
+
+
+def test_a_structure_that_changes_inside_is_another_argument():
+    f = cr.compile(lambda x, sizes: x * sizes[0])
+    sizes = [1]
+    for n in (1, 1, 1, 2, 2, 2, 1):
+        sizes[0] = n
+        np.testing.assert_array_equal(f(np.ones(2), sizes), [n, n])
+
+
 def test_static_arguments():
     f = cr.compile(lambda x, p, names: x**p * len(names), static=("p", "names"))
     np.testing.assert_array_equal(f(np.array([2.0]), 3.0, ("a", "b")), [16])
@@ -444,8 +466,9 @@ def test_a_bounded_number_of_programs_and_a_warning_that_names_what_changes():
     f = cr.compile(lambda x, i: x * i, limit=3)
     for i in range(3):
         f(np.ones(2), i)
-    with pytest.warns(CompileWarning, match=r"'i' keeps changing \(int 0, int 1, int 2, int 3, ...\)"):
+    with pytest.warns(CompileWarning, match=r"'i' keeps changing \(int 0, int 1, int 2, int 3, ...\)") as caught:
         f(np.ones(2), 3)
+    assert caught[0].filename == __file__
     assert len(f.programs) == 3
     g = cr.compile(lambda x: x * 2, limit=1)
     g(np.ones((2, 3)))

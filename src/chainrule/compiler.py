@@ -10,7 +10,7 @@ from functools import update_wrapper
 from inspect import isroutine
 from operator import attrgetter
 from typing import Any, overload
-from warnings import warn
+from warnings import warn_explicit
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from chainrule.graph.array import raw
 from chainrule.graph.backward import next_write
 from chainrule.graph.errors import CompileWarning, GraphError
 from chainrule.graph.mode import MODE, PLAIN, Changes
+from chainrule.graph.site import Site, user_site
 from chainrule.native.target import unavailable
 from chainrule.program.call import Call, argument_names, static_places, take_apart
 from chainrule.program.comparison import difference
@@ -77,7 +78,8 @@ class _Variant:
         self._lock = threading.Lock()
         self._seen = {x: np.array(raw(x)) for x in made.guards}
         self._looked_at = 0  # what Changes.last was
-        self._flat = call.flat
+        self._flat, self._places = call.flat, call.input_places
+        self._fixed = [(i, x) for i, x in enumerate(call.args) if i not in self._places] if call.flat else []
 
     def holds(self) -> bool:
         """Whether all that is part of the Program without being its argument is still the same."""
@@ -126,7 +128,21 @@ class _Variant:
                 return MISSED
             return outputs[0] if alone else result(outputs)
 
-        return shortcut if self._flat else _missed
+        return (self._past_fixed(shortcut) if self._fixed else shortcut) if self._flat else _missed
+
+    def _past_fixed(self, shortcut: Callable[[tuple[Any, ...]], Any]) -> Callable[[tuple[Any, ...]], Any]:
+        """``shortcut`` for a call that has other arguments besides its inputs: a method's object, an integer."""
+        places, fixed, number = self._places, self._fixed, len(self._places) + len(self._fixed)
+
+        def past_fixed(args: tuple[Any, ...]) -> Any:
+            if len(args) != number:
+                return MISSED
+            for i, x in fixed:
+                if args[i] is not x:
+                    return MISSED
+            return shortcut(tuple([args[i] for i in places]))
+
+        return past_fixed
 
     def run(self, inputs: Sequence[Any]) -> Any:
         with self._lock:
@@ -250,7 +266,9 @@ class Compiled:
                     self._shortcut = variant.shortcut()
             self._variants.insert(0, variant)
             if len(self._variants) > self._limit:
-                warn(self._too_many(), CompileWarning, stacklevel=4)
+                place = user_site()
+                file, line = (Site(*place).file, Site(*place).line) if place else ("<unknown>", 0)
+                warn_explicit(self._too_many(), CompileWarning, file, line)
                 self._variants.pop()
             return variant
 

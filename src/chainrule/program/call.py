@@ -41,8 +41,13 @@ class Call:
 
     @property
     def flat(self) -> bool:
-        """Whether the positional arguments are the inputs, one by one."""
-        return len(self.args) == len(self.inputs) and not self.kwargs and all(map(is_input, self.args))
+        """Whether each argument is positional, and either an input or fixed: not a structure, which may change inside."""
+        return not self.kwargs and not any(map(is_branch, self.args))
+
+    @property
+    def input_places(self) -> list[int]:
+        """The positions at which an argument is an input."""
+        return [i for i, x in enumerate(self.args) if i not in self.static and is_input(x)]
 
     def with_inputs(self, stand_in: Callable[[Any, str], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with ``stand_in(input, name)`` for each input in order, named like ``x`` or ``batch_0``."""
