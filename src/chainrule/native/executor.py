@@ -20,11 +20,11 @@ from chainrule.native import dispatch
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import Context, run_alone
 from chainrule.native.entry import FINE, MISMATCH, NO_TEAM, REBIND, ArrayArgument, FloatArgument, Held, Step, bind
-from chainrule.native.jit import compile_recipe
+from chainrule.native.jit import Recipe, compile_recipes
 from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
 from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, plan
-from chainrule.native.products import choose_split, product_kernel, scratch_bytes
+from chainrule.native.products import choose_split, product_kernel, product_recipe, scratch_bytes
 from chainrule.native.target import current
 from chainrule.native.team import team
 from chainrule.native.views import Buffer, View
@@ -52,6 +52,7 @@ class Executor:
             self._owner.setdefault(self.plan.in_place[state].source, state)
         self._patches: dict[Any, list[tuple[int, int]]] = {}
         self._cells = {v: np.zeros(1) for v in program.inputs if v.weak}
+        self._keep.append(compile_recipes(self._recipes()))
         self._kernels = {kernel: self._address(kernel) for kernel in self.plan.kernels}
         self._context = Context(self._scratch())
         self._threads = 0
@@ -133,6 +134,21 @@ class Executor:
 
     # ---- code
 
+    def _recipes(self) -> list[Recipe]:
+        """All that has to be compiled, to be compiled at once; the large modules first."""
+        works = [kernel.work for kernel in self.plan.kernels]
+        products = [work for work in works if isinstance(work, Product)]
+        nests = [work for work in works if isinstance(work, Nest)] + [p.epilogue for p in products if p.epilogue]
+        dtypes = dict.fromkeys(p.c.buffer.dtype for p in products)
+        shapes = {structure(nest, self.target.vector_bytes): nest for nest in nests}
+        new = [
+            self._nest_recipe(shape, nest) for shape, nest in shapes.items() if (self.target, shape) not in _compiled
+        ]
+        return [*map(product_recipe, dtypes), *new]
+
+    def _nest_recipe(self, shape: Any, nest: Nest) -> Recipe:
+        return Recipe(repr(shape), lambda: kernel_text(nest, self.target.vector_bytes, "nest"), ["nest"])
+
     def _address(self, kernel: Kernel) -> int:
         if isinstance(kernel.work, Nest):
             return self._nest_address(kernel.work)
@@ -148,10 +164,8 @@ class Executor:
         shape = structure(nest, self.target.vector_bytes)
         known = _compiled.get((self.target, shape))
         if known is None:
-            recipe = repr(shape)
-            name = "nest"
-            addresses, code = compile_recipe(recipe, lambda: kernel_text(nest, self.target.vector_bytes, name), [name])
-            known = _compiled[self.target, shape] = addresses[name], code
+            (code,) = compile_recipes([self._nest_recipe(shape, nest)])
+            known = _compiled[self.target, shape] = code.addresses["nest"], code
         return known[0]
 
     def _scratch(self) -> int:

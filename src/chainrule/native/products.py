@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.native.jit import Code, compile_recipe
+from chainrule.native.jit import Code, Recipe, compile_recipes
 from chainrule.native.target import Target, current
 
 Floats = NDArray[Any]
@@ -34,14 +34,15 @@ COLUMN_GRAIN = 16
 DEPTH_BLOCK = 512
 ROW_BLOCK = 128
 COLUMN_BLOCK = 1024
+"""The largest blocks of K, of the rows and of the columns of C."""
 FINISHED_COLUMNS = 192
 """How many columns of a block of rows are finished, at least, before the epilogue is called on them."""
 IN_PLACE_ROWS = 128
-"""Up to so many rows of C, B is not worth packing where its rows are contiguous."""
+"""Up to so many rows of C, B is read where it is, if its rows are contiguous; it is packed otherwise."""
+PACK_A_COLUMNS = 512
+"""From so many columns of C on, A is packed, unless its rows are contiguous."""
 SLACK = 1024
 """Elements behind each packed block that packing may write to."""
-PACK_A_COLUMNS = 512
-"""From so many columns of C on, A is packed."""
 WORTH_SPLITTING = 20_000.0
 """Cycles below which a product is left to one thread."""
 
@@ -65,10 +66,16 @@ def product_name(dtype: np.dtype[Any], target: Target) -> str:
 
 def product_kernel(dtype: np.dtype[Any]) -> tuple[int, Code]:
     """The address of the kernel for float32 or float64 and the present target, and what keeps it loaded."""
+    recipe = product_recipe(dtype)
+    (code,) = compile_recipes([recipe])
+    return code.addresses[recipe.description], code
+
+
+def product_recipe(dtype: np.dtype[Any]) -> Recipe:
+    """The module with the kernel for float32 or float64 and the present target; named like its one function."""
     target = current()
     name = product_name(dtype, target)
-    addresses, code = compile_recipe(name, lambda: product_ir(dtype, target)[0], [name], effort=1)
-    return addresses[name], code
+    return Recipe(name, lambda: product_ir(dtype, target)[0], [name], effort=1)
 
 
 class Split(NamedTuple):
