@@ -7,6 +7,8 @@ second-level cache while panels of B go by, each of which stays in the first-lev
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 
 from chainrule.native.emission import (
@@ -48,6 +50,13 @@ from chainrule.native.products import (
 )
 
 
+def even_block(b: Any, extent: Value, most: int, grain: int) -> Value:
+    """The size of blocks at most ``most`` long that divide ``extent`` evenly, but for the grain: no tiny last one."""
+    some = larger(b, extent, integer(1))
+    blocks = ceil_div(b, some, integer(most))
+    return b.mul(ceil_div(b, ceil_div(b, some, blocks), integer(grain)), integer(grain))
+
+
 class Product:
     """Emits the product kernel of one dtype for one vector unit."""
 
@@ -68,37 +77,39 @@ class Product:
         self.args = [b.load(element(b, args, integer(n), INT), typ=kind) for n, kind in enumerate(kinds)]
         self.a_scratch = b.load(element(b, self.context, integer(SCRATCH), INT), typ=POINTER)
         self.b_scratch = element(b, self.a_scratch, integer(DEPTH_BLOCK * ROW_BLOCK + SLACK), self.words.scalar)
-        rows = b.sub(self.i1, self.i0)
+        rows, columns = b.sub(self.i1, self.i0), b.sub(self.j1, self.j0)
         self.b_in_place = b.and_(
             b.icmp_signed("==", self.args[B_COL], integer(1)), b.icmp_signed("<=", rows, integer(IN_PLACE_ROWS))
         )
-        self.a_packed = b.icmp_signed(">=", b.sub(self.j1, self.j0), integer(PACK_A_COLUMNS))
+        self.a_packed = b.and_(
+            b.icmp_signed("!=", self.args[A_COL], integer(1)), b.icmp_signed(">=", columns, integer(PACK_A_COLUMNS))
+        )
         # With one block of rows every panel of B is used once: the same memory, warm in the cache, does for all.
         one_block = b.icmp_signed("<=", rows, integer(ROW_BLOCK))
         self.panel_distance = b.select(one_block, integer(0), integer(1))
-        loop(b, self.j0, self.j1, integer(COLUMN_BLOCK), self.columns)
+        self.row_block = even_block(b, rows, ROW_BLOCK, self.unit.rows)
+        self.depth_block = even_block(b, self.args[DEPTH], DEPTH_BLOCK, 8)
+        column_block = even_block(b, columns, COLUMN_BLOCK, self.words.width)
+        loop(b, self.j0, self.j1, column_block, lambda j: self.columns(j, column_block))
         b.ret_void()
         return str(self.module), self.name
 
-    def columns(self, j: Value) -> None:
-        """A block of columns: K in blocks of nearly the same size. (One empty block where K is 0.)"""
+    def columns(self, j: Value, block: Value) -> None:
+        """A block of columns, for K in blocks. (One empty block where K is 0.)"""
         b, depth = self.b, self.args[DEPTH]
-        j_end = smaller(b, b.add(j, integer(COLUMN_BLOCK)), self.j1)
-        some = larger(b, depth, integer(1))
-        blocks = ceil_div(b, some, integer(DEPTH_BLOCK))
-        block = b.mul(ceil_div(b, ceil_div(b, some, blocks), integer(8)), integer(8))
+        j_end = smaller(b, b.add(j, block), self.j1)
 
         def part(k: Value) -> None:
-            here = smaller(b, block, b.sub(depth, k))
+            here = smaller(b, self.depth_block, b.sub(depth, k))
             last = b.icmp_signed(">=", b.add(k, here), depth)
-            loop(b, self.i0, self.i1, integer(ROW_BLOCK), lambda i: self.rows(i, j, j_end, k, here, last))
+            loop(b, self.i0, self.i1, self.row_block, lambda i: self.rows(i, j, j_end, k, here, last))
 
-        loop(b, integer(0), some, block, part)
+        loop(b, integer(0), larger(b, depth, integer(1)), self.depth_block, part)
 
     def rows(self, i: Value, j: Value, j_end: Value, k: Value, depth: Value, last: Value) -> None:
         """A block of rows times a block of columns, for one block of K; ``last`` if no more of K is to come."""
         b, args, scalar = self.b, self.args, self.words.scalar
-        count = smaller(b, integer(ROW_BLOCK), b.sub(self.i1, i))
+        count = smaller(b, self.row_block, b.sub(self.i1, i))
         a = self.a_block(i, count, k, depth)
         finish = b.and_(last, b.icmp_signed("!=", args[EPILOGUE], integer(0)))
 

@@ -36,7 +36,7 @@ def larger(b: Any, x: Value, y: Value) -> Value:
 
 def ceil_div(b: Any, x: Value, y: Value) -> Value:
     """x / y rounded up, of positive integers."""
-    return b.sdiv(b.add(x, b.sub(y, integer(1))), y)
+    return b.udiv(b.add(x, b.sub(y, integer(1))), y)
 
 
 def repeat(
