@@ -41,7 +41,7 @@ class Call:
 
     @property
     def flat(self) -> bool:
-        """Whether each argument is positional, and either an input or fixed: not a structure, which may change inside."""
+        """Whether each argument is positional, and an input or fixed: not a structure, which may change inside."""
         return not self.kwargs and not any(map(is_branch, self.args))
 
     @property
@@ -108,13 +108,16 @@ def take_apart(
 def _key(x: Any, call: Call) -> Hashable:
     kind: Any = type(x)
     if kind is np.ndarray:
-        if not real(x).dtype.isnative:
-            x = x.astype(x.dtype.newbyteorder("="))
+        dtype = x.dtype
+        if not dtype.isnative or dtype.kind not in "fiub":
+            x = real(x).astype(dtype.newbyteorder("="))
         call.inputs.append(x)
         return (x.shape, x.dtype)
     if kind is float:
         call.inputs.append(x)
         return float
+    if kind is dict:
+        return (dict, tuple(x), *[_key(y, call) for y in x.values()])
     if isinstance(x, Array) and _is_data(x):
         call.live = call.live or x.live
         return _key(x._value, call)
