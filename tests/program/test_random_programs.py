@@ -1,4 +1,4 @@
-"""Random functions, forward and gradients: run eagerly, and from the printed source of what was recorded.
+"""Random functions, forward and gradients: run eagerly, from the printed source of what was recorded, and natively.
 
 ``make fuzz`` draws many more.
 """
@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import given, note
 
 from chainrule.graph.array import raw
+from chainrule.native.executor import Executor
 from chainrule.program.interpreter import Interpreter, captured, run
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
@@ -47,4 +48,16 @@ def test_eager_and_printed(case):
         for found, expected in zip(outputs, run(program, args)[0], strict=True):
             assert same_bits(found, expected)
         for found, expected in zip(outputs, case.function(*args), strict=True):
+            assert_close(found, expected)
+
+
+@given(cases())
+@fuzz(300)
+def test_eager_and_native(case):
+    note(case.text)
+    program = optimise(record(case.function, case.args))
+    note(str(program))
+    native = Executor(program)
+    for args in (case.args, other(case.args)):
+        for found, expected in zip(native.run(args), case.function(*args), strict=True):
             assert_close(found, expected)
