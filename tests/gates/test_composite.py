@@ -48,13 +48,20 @@ def test_labels_out_of_range(label):
     np.testing.assert_allclose(step(SCORES, LABELS), cr.nn.cross_entropy(SCORES, LABELS), rtol=1e-12)
 
 
-def test_unsigned_labels():
-    step = cr.compile(cr.nn.cross_entropy)
-    labels = LABELS.astype(np.uint8)
-    np.testing.assert_allclose(step(SCORES, labels), cr.nn.cross_entropy(SCORES, LABELS), rtol=1e-12)
-    labels[0] = 3
-    with pytest.raises(IndexError):
-        step(SCORES, labels)
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint64])
+@pytest.mark.parametrize("classes", [3, 300])
+def test_labels_of_other_dtypes(dtype, classes):
+    scores = np.tile(SCORES, 100)[:, :classes]
+    step = cr.compile(cr.value_and_grad(cr.nn.cross_entropy))
+    labels = LABELS.astype(dtype)
+    for found, expected in zip(
+        step(scores, labels), cr.value_and_grad(cr.nn.cross_entropy)(scores, LABELS), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    labels[0] = {np.int8: -1, np.uint8: 3, np.uint64: 2**64 - 1}[dtype]
+    if (dtype, classes) != (np.uint8, 300):
+        with pytest.raises(IndexError):
+            step(scores, labels)
 
 
 def test_labels_from_outside_are_held_by_reference():

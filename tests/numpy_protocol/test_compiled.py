@@ -67,6 +67,11 @@ def test_constant_ones(function):
         agree(call, *((INDICES, INDICES + 1) if name in INTEGER_UFUNCS else (MATRIX, OTHER)))
 
 
+def test_full_of_a_number():
+    agree(lambda x: np.full_like(x, 3.5) * x + np.full_like(x, x[0]) + np.full_like(x, MATRIX[1]), MATRIX, OTHER)
+    agree(lambda x: np.full_like(x, 2.7, dtype=int), MATRIX)
+
+
 ORDERED = np.array([[3.0, 1.0, 3.0, 0.0], [-1.0, 2.0, 2.0, -1.0], [0.0, 0.0, 0.0, 0.0]])
 WITH_NAN = np.array([[3.0, np.nan, 3.0, np.nan], [-1.0, 2.0, 2.0, -1.0], [np.nan, 0.0, 0.0, 0.0]])
 REDUCTIONS = {

@@ -38,8 +38,8 @@ class Affine(Primitive):
     def dw(self, dz: Any, x: Any) -> Any:
         return np.transpose(x) @ dz
 
-    def db(self, dz: Any, b: Any) -> Any:
-        return unbroadcast(dz, b.shape)
+    def db(self, dz: Any) -> Any:
+        return unbroadcast(dz, dz.shape[1:])
 
 
 @primitive
@@ -59,6 +59,7 @@ class SoftmaxCrossEntropy(Primitive):
     def dissolved(self, scores: Any, labels: Any) -> Any:
         top, _, totals = _lowered(scores)
         rows, classes = scores.shape
+        labels = labels.astype(np.int64, copy=False)  # a small dtype may not hold the number of classes
         # A negative label would read from the end of its row; beyond it, the read raises.
         picked = scores[np.arange(rows), np.where(labels < 0, classes, labels)]
         return np.sum(np.log(totals[:, 0]) - (picked - top[:, 0])) / rows

@@ -13,7 +13,7 @@ from chainrule.gates.indexing import getitem
 from chainrule.gates.operands import operand
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose, resolve_shape
-from chainrule.graph.array import Array, ndim_of, new_leaf, shape_of
+from chainrule.graph.array import Array, ndim_of, new_leaf, noted, shape_of
 from chainrule.numpy_protocol.dispatch import by_shape, constant, differentiable, not_recorded, refuse, varying
 
 
@@ -161,11 +161,12 @@ def real(val: Any, tol: float = 100) -> Any:
 def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
               device: Any = None) -> Any:  # fmt: skip
     """``fill_value`` everywhere; its gradient is the sum of what comes back."""
-    fill = fill_value if isinstance(fill_value, Array) else np.asarray(fill_value)
+    fill = fill_value
+    if not isinstance(fill, Array):
+        fill = noted(new_leaf(Array, np.array(fill_value), False), fill_value)
     wanted = shape_of(a) if shape is None else resolve_shape(-1, shape)
     kind = np.result_type(a) if dtype is None else dtype
-    filled = np.broadcast_to(fill.astype(kind), wanted)
-    return filled if isinstance(filled, Array) else new_leaf(Array, np.array(filled), False)
+    return np.broadcast_to(fill.astype(kind), wanted)
 
 
 @differentiable(np.linspace)
