@@ -350,6 +350,8 @@ class _Emitter:
     def _widened(self, lane: Lane, ref: Ref, width: int) -> Lane:
         if width == 1 or self._width(ref) == width:
             return lane
+        if lane.number is not None:  # stays known: gates are simpler for numbers
+            return self._lanes(width).constant(lane.number, lane.dtype)
         return self._lanes(width).spread(lane.value, lane.dtype)
 
     # ---- memory
