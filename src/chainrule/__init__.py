@@ -22,6 +22,7 @@ from chainrule.inspect.why import why
 from chainrule.native.cores import get_threads, set_threads
 from chainrule.native.store import kernel_store
 from chainrule.numpy_protocol.creation import array, constant
+from chainrule.program.scan import scan
 
 __all__ = [
     "Array",
@@ -63,6 +64,7 @@ __all__ = [
     "optim",
     "random",
     "relu",
+    "scan",
     "scatter_add",
     "set_threads",
     "sigmoid",

@@ -59,7 +59,7 @@ class Trace(NamedTuple):
         """The trace of one of several outputs."""
         if output is self.output:
             return self
-        relevant, outside = _between(self.variables, output)
+        relevant, outside = between(self.variables, output)
         attached = self.attached or (outside and MODE.get().gradients)
         return self._replace(output=output, relevant=relevant, attached=attached)
 
@@ -83,7 +83,7 @@ def evaluate(
             raise TypeError(f"with has_aux=True, {_name(function)} must return a pair (output, auxiliary value)")
         result, aux = result
     check_numbers(result, function)
-    relevant, outside = _between(variables, result)
+    relevant, outside = between(variables, result)
     attached = outer and (bool(attachable) or outside)
     return Trace(variables, result, attached, relevant, lifted), aux
 
@@ -99,7 +99,7 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _between(variables: list[Array], output: Any) -> tuple[set[Array], bool]:
+def between(variables: list[Array], output: Any) -> tuple[set[Array], bool]:
     """The arrays on a way from a variable to the output, and whether other live leaves lie behind the output."""
     if not isinstance(output, Array) or not output.live:
         return set(), False
@@ -324,7 +324,7 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
         for g, t in zip(pulled, flat, strict=True):
             paired = paired + np.sum(g * (t if isinstance(t, Array) else np.asarray(t, g.dtype)))
     live_tangent = any(isinstance(t, Array) and t.live for t in flat) and MODE.get().gradients
-    relevant, _ = _between([u], paired)
+    relevant, _ = between([u], paired)
     back = Trace([u], paired, trace.attached or live_tangent, relevant, trace.lifted or live_tangent)
     return plain(trace, trace.output), pull(back, np.ones((), paired.dtype))[0]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Primitive
-from chainrule.program.program import Instruction, Operand, Value
+from chainrule.program.program import Instruction, Operand, Program, Value
 
 
 def identity(instruction: Instruction) -> Any:
@@ -43,7 +43,18 @@ def exact(x: Any) -> Any:
         return type(x), x
     if isinstance(x, (FunctionType, BuiltinFunctionType, np.ufunc)):
         return x
-    return id(x)
+    return getattr(x, "_identity", id(x))  # a step of a scan knows what it computes
+
+
+def program_identity(program: Program) -> Any:
+    """A key that two Programs share only if they compute the same bits from the same inputs and captures."""
+    place = {value: k for k, value in enumerate(program.sources())}
+    key: list[Any] = [(kind(value), k) for value, k in place.items()]
+    for i in program.instructions:
+        operands = tuple(place[x] if isinstance(x, Value) else exact(x) for x in i.operands)
+        key.append((gate_identity(i.gate), operands, kind(i.result)))
+        place[i.result] = len(place)
+    return tuple(key), tuple(place[value] for value in program.results())
 
 
 def kind(x: Operand) -> Any:

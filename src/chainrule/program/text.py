@@ -46,6 +46,9 @@ class Texts:
         """The application of ``gate`` to operands, which stand for ``values``."""
         if not isinstance(gate, Primitive):
             raise TypeError(f"{gate.title} is no primitive gate, so it has no text")
+        if hasattr(gate, "text"):  # a loop says itself how it is written
+            text: ast.expr = gate.text(self, operands)
+            return text
         source = gate.source_for(*values)
         whole = filled(source, len(operands)) if source else only_return(type(gate).forward)
         arguments = dict(zip(places(len(operands)), operands, strict=True)) if source else bound(gate, operands)
@@ -69,7 +72,7 @@ class Texts:
 
     # ---- helpers
 
-    def _named(self, thing: Any, wish: str, define: Callable[[str], ast.stmt]) -> str:
+    def named(self, thing: Any, wish: str, define: Callable[[str], ast.stmt]) -> str:
         """The name under which a helper is defined; what it uses itself is defined before it."""
         key = thing if isinstance(thing, (type, FunctionType)) else id(thing)
         if key not in self._names:
@@ -81,10 +84,14 @@ class Texts:
             self.helpers[name] = definition
         return self._names[key]
 
+    def function(self, function: Callable[..., Any], wish: str) -> str:
+        """The name under which a function of a module is defined in the text."""
+        return self.named(function, wish, lambda name: self._function(function, name))
+
     def _gate(self, kind: type[Primitive]) -> str:
         """The function that a gate's ``forward`` becomes."""
         wish = kind.title if isinstance(kind.title, str) else kind.__name__.lower()
-        return self._named(
+        return self.named(
             kind, wish, lambda name: self._function(kind.forward, name, fields_read(kind.forward), kind.__doc__)
         )
 
@@ -114,9 +121,9 @@ class Texts:
         if gate is not None and not fields_read(type(gate).forward):
             return reading(self._gate(type(gate)))
         if isinstance(thing, FunctionType):
-            return reading(self._named(thing, name, lambda known: self._function(thing, known)))
+            return reading(self.function(thing, name))
         if isinstance(thing, CONSTANTS):
-            return reading(self._named(thing, name, lambda known: assignment(known, literal(thing))))
+            return reading(self.named(thing, name, lambda known: assignment(known, literal(thing))))
         raise TypeError(f"{function.__qualname__} uses {name}, which has no text")
 
 
