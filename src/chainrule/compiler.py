@@ -84,7 +84,7 @@ class _Variant:
     def untouched(self) -> bool:
         """Whether nothing was written that could be part of the Program without being its argument."""
         guards = self.recording.guards.items()
-        return self._looked_at == Changes.last and all([x.number == number for x, number in guards])
+        return self._looked_at == Changes.last and all(x.number == number for x, number in guards)
 
     def holds(self) -> bool:
         """Whether all that is part of the Program without being its argument is still the same."""

@@ -107,9 +107,12 @@ def _operand(x: Any) -> Any:
 def constant_result(gate: Any, operands: Sequence[Any], z: Any) -> Array:
     """The result of a gate through which no gradient flows: it lets go of its inputs, and remembers what it cut."""
     result = new_node(real(z), gate, (), False, user_site())
+    mode = MODE.get()
+    if mode.role != "forward":  # a recorded gradient or update: nobody will ask why no gradient flows through it
+        return result
     live = [x for x in operands if isinstance(x, Array) and x.live]
     if live:
-        how = gate.title if MODE.get().gradients else "no_grad"
+        how = gate.title if mode.gradients else "no_grad"
         result._cut = cut_off(how, result._site, live)
     else:
         merged = inherited(operands)
