@@ -135,6 +135,12 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
         lanes().constant(300, np.uint8)
 
 
+def test_a_known_number_is_the_rounded_one() -> None:
+    b = lanes()
+    assert b.constant(0.9, np.int32).number == 0
+    assert b.cast(b.constant(0.1, np.float32), np.float64).number == float(np.float32(0.1))
+
+
 def test_lanes_of_two_dtypes_are_refused() -> None:
     b = lanes()
     with pytest.raises(TypeError, match="lanes of float32 and of float64: cast them first"):

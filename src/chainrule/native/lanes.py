@@ -65,15 +65,17 @@ def same_size_integer(dtype: DType) -> DType:
     return np.dtype(f"i{dtype.itemsize}")
 
 
+def rounded(number: bool | int | float, dtype: DType) -> bool | int | float:
+    """What a number becomes in a dtype. OverflowError if it is an integer that does not fit."""
+    with np.errstate(over="ignore"):
+        return dtype.type(number).item()  # type: ignore[no-any-return]
+
+
 def literal(number: bool | int | float, dtype: DType) -> str:
-    """A number as LLVM text writes it: floats as the bits of a double."""
+    """A rounded number as LLVM text writes it: floats as the bits of a double."""
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            rounded = float(dtype.type(number))
-        return f"0x{struct.unpack('>Q', struct.pack('>d', rounded))[0]:016X}"
-    if dtype == BOOL:
-        return "true" if number else "false"
-    return str(int(dtype.type(number)))  # raises OverflowError for what the dtype cannot hold
+        return f"0x{struct.unpack('>Q', struct.pack('>d', number))[0]:016X}"
+    return str(number).lower()
 
 
 class _Text(ir.Constant):  # type: ignore[misc]
@@ -114,6 +116,7 @@ class Lanes:
     def constant(self, number: bool | int | float, dtype: Any) -> Lane:
         """The same number in every lane. OverflowError if an integer does not fit."""
         dtype = np.dtype(dtype)
+        number = rounded(number, dtype)
         text = literal(number, dtype)
         if self.width > 1:
             text = f"splat ({element_type(dtype)} {text})"
