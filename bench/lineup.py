@@ -172,11 +172,6 @@ class Worker:
             raise LeftOutError(" ".join(last) or "the process ended without a word")
         return json.loads(line)  # type: ignore[no-any-return]
 
-    @property
-    def here(self) -> bool:
-        """Whether the process lives."""
-        return self._process.poll() is None
-
     def close(self) -> None:
         """End the process."""
         self._process.kill()

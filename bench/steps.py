@@ -16,6 +16,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import geometric_mean, median
 from typing import Any
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contestants import by_hand
-from lineup import LeftOutError, Peer, Worker, lineup
+from lineup import LeftOutError, Peer, Way, Worker, lineup
 from machine import description, heading, save
 from problem import AIM_OF_ALL, CHECKED_STEPS, WORKLOADS, Problem, Workload
 
@@ -91,18 +92,26 @@ def take_turns(entries: Sequence[Entry], rounds: int) -> None:
             entries[i].turn()
 
 
+def made_ready(peer: Peer, workload: Workload) -> list[Worker]:
+    """A worker for each way to run a peer, as many at a time as there are cores; says who failed and why."""
+
+    def make(way: Way) -> Worker | None:
+        try:
+            return Worker(peer, way, workload).ready()
+        except LeftOutError as e:
+            console.print(f"[yellow]{peer.name} ({way}) is left out:[/] {e}", soft_wrap=True)
+            return None
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return [worker for worker in pool.map(make, peer.ways) if worker]
+
+
 def heats(peer: Peer, workload: Workload, expected: list[float]) -> list[Entry]:
     """The best ways to run a peer, still running; the others are sent home. Says why if there is none."""
     if not peer.python.exists():
         console.print(f"[yellow]{peer.name} is left out:[/] it is not installed")
         return []
-    workers = [Worker(peer, way, workload) for way in peer.ways]  # they get ready at the same time
-    for worker in workers:
-        try:
-            worker.ready()
-        except LeftOutError as e:
-            console.print(f"[yellow]{peer.name} ({worker.way}) is left out:[/] {e}", soft_wrap=True)
-    entries = [enter(worker, expected) for worker in workers if worker.here]
+    entries = [enter(worker, expected) for worker in made_ready(peer, workload)]
     if len(entries) > FINALISTS:
         take_turns(entries, HEATS)
         entries.sort(key=lambda entry: entry.median)
@@ -171,7 +180,7 @@ def peer_table(results: dict[Workload, dict[str, list[Entry]]], peers: Sequence[
 
 
 def against_peers(options: argparse.Namespace, workloads: Sequence[Workload]) -> None:
-    peers = [p for p in lineup() if p.ours or not options.peers or p.environment in options.peers]
+    peers = [p for p in lineup() if not options.peers or p.environment in ("", *options.peers)]
     machine = description()
     results = {}
     for workload in workloads:
@@ -211,7 +220,7 @@ def between_activations(options: argparse.Namespace, workloads: Sequence[Workloa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=[w.net for w in WORKLOADS], help="the nets to run")
-    parser.add_argument("--peers", nargs="*", choices=["torch", "jax", "pytensor", ""], help="only these beside ours")
+    parser.add_argument("--peers", nargs="*", choices=["torch", "jax", "pytensor"], help="only these beside ours")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--activations", action="store_true", help="our steps with tanh and sigmoid beside ReLU's")
     options = parser.parse_args()
