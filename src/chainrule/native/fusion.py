@@ -24,6 +24,7 @@ from chainrule.gates.reduction import Max, Min, Prod, Sum
 from chainrule.gates.selection import Maximum, Minimum, Where
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose
 from chainrule.graph.array import raw
+from chainrule.native.indexing import Piece, pieces_of, placement, spelled_out
 from chainrule.native.nest import Apply, Literal, Reduce, Ref
 from chainrule.native.views import Buffer, View, element_strides, row_major
 from chainrule.program.program import Instruction, Operand, Program, Value
@@ -61,16 +62,6 @@ class Alias:
     view: Callable[[View], View | None]
     axes: Callable[[Axes], Axes] | None
     """The base's axes from this value's; None where elements are not simply along other axes."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Part of a value that is put together: a source (or a number) written to a view of the whole."""
-
-    source: Operand
-    view: Callable[[View], View | None]
-    indices: tuple[Value, ...] = ()
-    adding: bool = False
 
 
 @dataclass(eq=False)
@@ -116,7 +107,7 @@ class Group:
             values = [v for v in values if v is not self.product[2]] + list(self.product[:2])
         if self.pieces is not None:
             for piece in self.pieces[1]:
-                values += [x for x in (piece.source, *piece.indices) if isinstance(x, Value)]
+                values += piece.reads()
         if self.library is not None:
             values += list(self.library.reads())
         return values
@@ -441,36 +432,23 @@ class Fusion:
         if not isinstance(i.gate, GetItem):
             return False
         x, *indices = i.operands
-        if not isinstance(x, Value) or any(not isinstance(k, Value) or k.dtype.kind not in "iu" for k in indices):
+        if not isinstance(x, Value) or x.dtype not in NATIVE:
             return False
-        parts = spelled_out(i.gate.parts, len(x.shape))
-        if any(k.dtype == np.uint64 for k in indices if isinstance(k, Value)):
+        place = placement(i.gate.parts, x.shape, indices)
+        if place is None:
             return False
-        gathered = index_axes(parts, x.shape, [k.shape for k in indices if isinstance(k, Value)], i.result.shape)
-        if gathered is None:
-            return False
-        sliced, dims, index_dims = gathered
         self._settle(x)
-        base = Value(View(Buffer(0, x.dtype), 0, x.shape, row_major(x.shape)).sliced(sliced).shape, x.dtype)
-        self.aliases[base] = Alias(x, lambda v: v.sliced(sliced), None)
+        base = Value(place.sliced_shape, x.dtype)
+        self.aliases[base] = Alias(x, lambda v: v.sliced(place.slices), None)
         axes = own_axes(i.result.shape)
-        needs = [
-            (
-                k,
-                broadcast_axes(
-                    k.shape, tuple(i.result.shape[d] for d in index_dims), tuple(axes[d] for d in index_dims)
-                ),
-            )
-            for k in indices
-            if isinstance(k, Value)
-        ]
+        within = tuple(i.result.shape[d] for d in place.array_axes), tuple(axes[d] for d in place.array_axes)
+        needs = [(k, broadcast_axes(k.shape, *within)) for k in place.arrays.values()]
         group, late = self._group_for(i, space(i.result.shape), needs, [x])
         if late:
             group = self._new(space(i.result.shape))
         refs = [self._ref(group, k, along, late=False) for k, along in needs]
-        places = tuple(None if d is None else axes[d] for d in dims)
-        arrays = [d for d, part in enumerate(dims_of_arrays(parts)) if part]
-        ref = group.add(Read(base, places, tuple(zip(arrays, refs, strict=True)), x.dtype), late=False)
+        along = tuple(None if d is None else axes[d] for d in place.axes)
+        ref = group.add(Read(base, along, tuple(zip(place.arrays, refs, strict=True)), x.dtype), late=False)
         self._finish(i, group, ref, axes)
         return True
 
@@ -587,78 +565,3 @@ def _computable(i: Instruction) -> bool:
         return NATIVE.issuperset(i.gate.computes_in(*map(_told, i.operands)))
     except TypeError:
         return False
-
-
-# ---- indexing
-
-
-def spelled_out(parts: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
-    """An index with one part for each axis: the ellipsis, or the axes left out, as full slices."""
-    used = sum(1 for p in parts if p is not None and p is not Ellipsis)
-    rest = (slice(None),) * (ndim - used)
-    if Ellipsis in [p for p in parts if not isinstance(p, slice)]:
-        at = next(k for k, p in enumerate(parts) if p is Ellipsis)
-        return (*parts[:at], *rest, *parts[at + 1 :])
-    return (*parts, *rest)
-
-
-def dims_of_arrays(parts: tuple[Any, ...]) -> list[bool]:
-    """For each axis of the sliced array whether an array indexes it; integers have dropped theirs."""
-    return [p is np.ndarray for p in parts if p is None or p is np.ndarray or isinstance(p, slice)]
-
-
-def index_axes(
-    parts: tuple[Any, ...], shape: tuple[int, ...], indices: list[tuple[int, ...]], result: tuple[int, ...]
-) -> tuple[tuple[Any, ...], list[int | None], list[int]] | None:
-    """How an index with arrays reads: the basic index to take first, for each axis left the axis of the result (None
-    for an axis that an array indexes), and the axes of the result along which the arrays lie.
-
-    Integers beside arrays take part in NumPy's broadcasting of indices; None here where that moves axes.
-    """
-    together = np.broadcast_shapes(*indices)
-    at = [k for k, p in enumerate(parts) if p is np.ndarray]
-    integers = [k for k, p in enumerate(parts) if isinstance(p, int)]
-    if integers:
-        return None
-    sliced = tuple(slice(None) if p is np.ndarray else p for p in parts)
-    adjacent = at == list(range(at[0], at[-1] + 1))
-    start = at[0] if adjacent else 0
-    index_dims = list(range(start, start + len(together)))
-    others = iter([d for d in range(len(result)) if d not in index_dims])
-    dims = [None if p is np.ndarray else next(others) for p in parts]
-    return sliced, dims, index_dims
-
-
-def pieces_of(i: Instruction) -> tuple[Piece, ...] | None:
-    """What a value is put together of, in order; None for what only NumPy can do."""
-    gate, operands = i.gate, i.operands
-
-    def same(v: View) -> View:
-        return v
-
-    if isinstance(gate, Concatenate):
-        return _concatenated(i)
-    if isinstance(gate, Pad):
-        inner = tuple(
-            slice(before, before + n)
-            for (before, _), n in zip(gate.widths, operands[0].shape, strict=True)  # type: ignore[union-attr]
-        )
-        return Piece(0, same), Piece(operands[0], lambda v: v.sliced(inner))
-    if not gate.basic:
-        return None
-    parts = spelled_out(gate.parts, len(i.result.shape))
-    if isinstance(gate, ScatterAdd):
-        return Piece(0, same), Piece(operands[0], lambda v: v.sliced(parts))
-    x, v = operands
-    return Piece(x, same), Piece(v, lambda view: view.sliced(parts))
-
-
-def _concatenated(i: Instruction) -> tuple[Piece, ...]:
-    axis = i.gate.axis % len(i.result.shape)
-    pieces, start = [], 0
-    for x in i.operands:
-        assert isinstance(x, Value)  # noqa: S101
-        part = (slice(None),) * axis + (slice(start, start + x.shape[axis]),)
-        pieces.append(Piece(x, lambda v, part=part: v.sliced(part)))  # type: ignore[misc]
-        start += x.shape[axis]
-    return tuple(pieces)

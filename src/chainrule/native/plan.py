@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.array import raw
-from chainrule.native.fusion import Axes, Fusion, Group, Piece, Read, own_axes, space
+from chainrule.native.fusion import Axes, Fusion, Group, Read, broadcast_axes, own_axes, space
+from chainrule.native.indexing import Piece
 from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged, packed, reads
 from chainrule.native.products import better_transposed
 from chainrule.native.views import Buffer, View, element_strides, row_major, stored
-from chainrule.program.program import Instruction, Program, Value
+from chainrule.program.program import Instruction, Operand, Program, Value
 
 SHORT = 16
 """A last axis shorter than this would leave vectors half empty: a longer one is stored innermost instead."""
@@ -285,7 +286,7 @@ class _Planner:
             return [Kernel(Library(i, operands, self.view(i.result)), group, checked=True)]
         if group.pieces is not None:
             whole, pieces = group.pieces
-            return [Kernel(self._piece(whole, piece), group, checked=False) for piece in pieces]
+            return [Kernel(self._piece(whole, piece), group, checked=piece.place is not None) for piece in pieces]
         if group.product is not None:
             return [Kernel(self._product(group), group, checked=False)]
         nest = self._nest(group)
@@ -338,18 +339,29 @@ class _Planner:
 
     def _piece(self, whole: Value, piece: Piece) -> Nest:
         target = piece.view(self.view(whole))
-        assert target is not None  # noqa: S101
-        axes = tuple(range(len(target.shape)))
-        if isinstance(piece.source, Value):
-            source = self.view(piece.source)
-            extra = max(len(source.shape) - len(target.shape), 0)  # leading axes of length 1, which assignments drop
-            source = source.sliced((0,) * extra).broadcast(target.shape)
-            step: Any = Load(self._access(source, axes, (), axes), source.buffer.dtype)
-        else:
-            step = Literal(piece.source, whole.dtype)
-        steps = (step, Apply(None, (0,), whole.dtype))
-        store = Store(self._access(target, axes, (), axes), 1, piece.adding)
-        return arranged(Nest(target.shape, (), steps, (store,)), LINE // 4)
+        shape = target.shape if piece.place is None else piece.place.shape
+        axes = tuple(range(len(shape)))
+        steps: list[Any] = [self._source(piece.source, whole.dtype, shape), Apply(None, (0,), whole.dtype)]
+        if piece.place is None:
+            store = Store(self._access(target, axes, (), axes), 1, piece.adding)
+            return arranged(Nest(shape, (), tuple(steps), (store,)), LINE // 4)
+        computed = []
+        for dim, array in piece.place.arrays.items():
+            along = broadcast_axes(array.shape, tuple(shape[d] for d in piece.place.array_axes), piece.place.array_axes)
+            steps.append(Load(self._access(self.view(array), along, (), axes), array.dtype))
+            computed.append((dim, len(steps) - 1))
+        store = Store(self._access(target, piece.place.axes, tuple(computed), axes), 1, piece.adding)
+        return Nest(shape, (), tuple(steps), (store,), serial=True)  # in order: places may meet
+
+    def _source(self, source: Operand, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+        """What is written to a piece of this shape: a number, or a value that NumPy would broadcast to it."""
+        if not isinstance(source, Value):
+            return Literal(source, dtype)
+        view = self.view(source)
+        extra = max(len(view.shape) - len(shape), 0)  # leading axes of length 1, which assignments drop
+        view = view.sliced((0,) * extra).broadcast(shape)
+        axes = tuple(range(len(shape)))
+        return Load(self._access(view, axes, (), axes), view.buffer.dtype)
 
     # ---- memory
 
