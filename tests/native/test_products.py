@@ -16,6 +16,7 @@ from chainrule.native.products import (
     COLUMN_BLOCK,
     COLUMN_GRAIN,
     DEPTH_BLOCK,
+    PACK_A_COLUMNS,
     ROW_BLOCK,
     ROW_GRAIN,
     Bound,
@@ -83,6 +84,7 @@ LARGE = [
     (2 * ROW_BLOCK + 1, COLUMN_BLOCK + 17, 40),
     (20, 2 * COLUMN_BLOCK + 5, 2 * DEPTH_BLOCK + 3),
     (130, 500, 3 * DEPTH_BLOCK),
+    (2 * ROW_BLOCK, PACK_A_COLUMNS, DEPTH_BLOCK),
 ]
 
 
@@ -240,10 +242,14 @@ def test_only_the_range_is_written(unit, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_scratch_memory_is_enough(unit, dtype):
-    m, n, k = ROW_BLOCK + 7, COLUMN_BLOCK + 1, DEPTH_BLOCK
+@pytest.mark.parametrize("depth", [DEPTH_BLOCK - 1, DEPTH_BLOCK])
+@pytest.mark.parametrize("flips", ["tn", "tt"])
+def test_the_scratch_memory_is_enough(unit, flips, depth, dtype):
+    """Blocks of the largest size, and a page behind the scratch memory that must not be touched."""
+    m, n = 2 * ROW_BLOCK, COLUMN_BLOCK
     rng = np.random.default_rng(8)
-    a, b = numbers(rng, (k, m), dtype).T, numbers(rng, (n, k), dtype).T
+    layout = {"n": LAYOUTS["plain"], "t": LAYOUTS["transposed"]}
+    a, b = layout[flips[0]](rng, m, depth, dtype), layout[flips[1]](rng, depth, n, dtype)
     product = Bound(a, b, np.empty((m, n), dtype))
     scratch = guarded((scratch_bytes(dtype),), np.uint8)
     product.context[1] = scratch.ctypes.data

@@ -41,15 +41,15 @@ IN_PLACE_ROWS = 128
 """Up to so many rows of C, B is read where it is, if its rows are contiguous; it is packed otherwise."""
 PACK_A_COLUMNS = 512
 """From so many columns of C on, A is packed, unless its rows are contiguous."""
-SLACK = 1024
-"""Elements behind each packed block that packing may write to."""
+SLACK = 64
+"""Elements behind the packed block of A that packing may write to."""
 WORTH_SPLITTING = 20_000.0
 """Cycles below which a product is left to one thread."""
 
 
 def scratch_bytes(dtype: np.dtype[Any]) -> int:
     """The scratch memory that a thread needs for products of this dtype, at a multiple of 64 bytes."""
-    return (DEPTH_BLOCK * (COLUMN_BLOCK + ROW_BLOCK) + 2 * SLACK) * np.dtype(dtype).itemsize
+    return (DEPTH_BLOCK * (ROW_BLOCK + COLUMN_BLOCK) + SLACK) * np.dtype(dtype).itemsize
 
 
 @cache
