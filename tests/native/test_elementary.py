@@ -51,11 +51,11 @@ UNARY: dict[str, tuple[Callable[..., Any], float, float]] = {
     "tan": (np.tan, 0.51, 4.0),
     "sinh": (np.sinh, 2.6, 2.6),
     "cosh": (np.cosh, 1.6, 1.6),
-    "arcsin": (np.arcsin, 0.51, 2.5),
-    "arccos": (np.arccos, 0.51, 1.5),
-    "arctan": (np.arctan, 0.51, 2.0),
-    "arcsinh": (np.arcsinh, 0.51, 2.0),
-    "arccosh": (np.arccosh, 0.51, 2.2),
+    "arcsin": (np.arcsin, 2.5, 2.5),
+    "arccos": (np.arccos, 1.5, 1.5),
+    "arctan": (np.arctan, 2.3, 2.0),
+    "arcsinh": (np.arcsinh, 2.0, 2.0),
+    "arccosh": (np.arccosh, 2.2, 2.2),
     "arctanh": (np.arctanh, 2.2, 2.2),
     "cbrt": (np.cbrt, 0.51, 0.51),
 }
@@ -102,7 +102,7 @@ def test_units_in_the_last_place(name: str, dtype: Any, machine: Callable[[], ta
 BINARY: dict[str, tuple[Callable[..., Any], float, float]] = {
     "power": (np.power, 0.51, 1.2),
     "hypot": (np.hypot, 0.51, 1.6),
-    "arctan2": (np.arctan2, 0.51, 2.0),
+    "arctan2": (np.arctan2, 2.5, 2.0),
     "fmod": (np.fmod, 0.0, 0.0),
 }
 
@@ -120,7 +120,8 @@ def pairs(dtype: Any) -> tuple[Any, Any]:
     whole = np.rint(between(-30, 30, dtype, seed=8)), np.rint(between(-20, 20, dtype, seed=9))
     base = np.abs(many) + dtype.type(0.1)  # powers of which fill the whole range
     full = base, (between(-1, 1, dtype, base.size) * np.log(np.finfo(dtype).max) / np.log(base)).astype(dtype)
-    both = [(x.ravel(), y.ravel()), (many, other), *near, positive, whole, full]
+    huge = (between(-1, 1, dtype, seed=10) * np.finfo(dtype).max, between(-1, 1, dtype, seed=11) * np.finfo(dtype).max)
+    both = [(x.ravel(), y.ravel()), (many, other), *near, positive, whole, full, huge]
     return np.concatenate([x for x, _ in both]), np.concatenate([y for _, y in both])
 
 
@@ -161,7 +162,9 @@ def test_bits_do_not_depend_on_the_width(name: str) -> None:
     xs = (x, y) if name in BINARY else (x,)
     found = [evaluate(lambda b, *xs: getattr(b, name)(*xs), *xs, width=width) for width in (1, 4, 8, 16)]
     for z in found[1:]:
-        np.testing.assert_array_equal(z.view(np.int32), found[0].view(np.int32))
+        np.testing.assert_array_equal(z, found[0])
+        numbers = ~np.isnan(z)  # the sign of NaN means nothing
+        np.testing.assert_array_equal(np.signbit(z[numbers]), np.signbit(found[0][numbers]))
 
 
 def test_a_function_is_written_once_a_module() -> None:

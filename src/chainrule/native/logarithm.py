@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from chainrule.native.approximation import format_of, in_double, polynomial
+from chainrule.native.approximation import format_of, polynomial
 from chainrule.native.exponential import LN2, LOG2E
 from chainrule.native.lanes import F32, F64, Lane, Lanes
 
@@ -142,7 +142,6 @@ HUGE = 2.0**54
 """Beside its square 1 is nothing."""
 
 
-@in_double
 def arcsinh(b: Lanes, x: Lane) -> Lane:
     """log(x + sqrt(x^2 + 1)), in terms of log1p near 0; log(2 x) for large x."""
     size, one = b.abs(x), b.like(x, 1.0)
@@ -151,7 +150,6 @@ def arcsinh(b: Lanes, x: Lane) -> Lane:
     return b.copysign(_log1p_or_double(b, size, near), x)
 
 
-@in_double
 def arccosh(b: Lanes, x: Lane) -> Lane:
     """log(x + sqrt(x^2 - 1)), in terms of log1p near 1; log(2 x) for large x."""
     t = b.sub(x, b.like(x, 1.0))

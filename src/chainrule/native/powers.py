@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from chainrule.native.approximation import between, format_of, in_double, polynomial
+from chainrule.native.approximation import between, format_of, polynomial
 from chainrule.native.exponential import parts
 from chainrule.native.lanes import F32, F64, Lane, Lanes
-from chainrule.native.logarithm import normal, split
+from chainrule.native.logarithm import normal, split, with_exponent
 
 LN2_HIGH, LN2_LOW = 0.693147180559663, 2.8235290563031577e-13
 """log(2) as the sum of a number whose products with exponents are exact, and the rest."""
@@ -17,6 +17,8 @@ LOG_REST = (
     0.13256666618928303, 0.131977645106849,
 )  # fmt: skip
 """(log((1 + s) / (1 - s)) - 2 s - 2/3 s^3) / s^5 in powers of s^2, for abs(s) up to 3 - sqrt(8); 2^-66 of the whole."""
+EXPONENTS_OF_SINGLE = (-120.0, 100.0)
+"""Of e, for which a float32 is neither 0 nor infinite, with some to spare."""
 
 Double = tuple[Lane, Lane]
 """A number as the sum of two, the second at most half a unit of the first: twice the digits (T. J. Dekker, 1971)."""
@@ -66,12 +68,20 @@ def _positive_power(b: Lanes, x: Lane, y: Lane) -> Lane:
     return b.scale(b.add(p.rest(b), b.like(x, 1.0)), p.n)
 
 
+def _single_power(b: Lanes, x: Lane, y: Lane) -> Lane:
+    """The same of float32 in float64, where nothing overflows; casting back does that, and rounds."""
+    wide = b.cast(x, F64)
+    k, m = split(b, wide)
+    log = with_exponent(b, k, b.sub(m, b.like(m, 1.0)))
+    log = b.select(b.eq(wide, b.like(m, 0.0)), b.like(m, -math.inf), b.select(b.isfinite(wide), log, wide))
+    p = parts(b, between(b, b.mul(b.cast(y, F64), log), *EXPONENTS_OF_SINGLE))
+    return b.cast(b.fma(p.power, p.rest(b), p.power), F32)
+
+
 def power(b: Lanes, x: Lane, y: Lane) -> Lane:
-    """x ** y; in float32 by way of e^(y log(x)) in float64, whose extra bits are more than that loses."""
-    if x.dtype == F64:
-        return _signed_power(b, x, y, _positive_power(b, b.abs(x), y))
-    wide = b.exp(b.mul(b.cast(y, F64), b.log(b.abs(b.cast(x, F64)))))
-    return _signed_power(b, x, y, b.cast(wide, F32))
+    """x ** y"""
+    positive = _single_power if x.dtype == F32 else _positive_power
+    return _signed_power(b, x, y, positive(b, b.abs(x), y))
 
 
 def _signed_power(b: Lanes, x: Lane, y: Lane, z: Lane) -> Lane:
@@ -87,30 +97,39 @@ def _signed_power(b: Lanes, x: Lane, y: Lane, z: Lane) -> Lane:
     return b.select(certain, one, z)
 
 
-@in_double
 def cbrt(b: Lanes, x: Lane) -> Lane:
     """e^(log(x) / 3), then one step of Newton's method, whose residual fused multiply-adds make exact."""
     size, third = b.abs(x), b.like(x, 1 / 3)
-    small = b.lt(size, b.like(x, 2.0**-600))
-    size = b.select(small, b.mul(size, b.like(x, 2.0**300)), size)
+    by = format_of(x).bias // 6
+    small = b.lt(size, b.like(x, 2.0 ** (-3 * by)))
+    size = b.select(small, b.mul(size, b.like(x, 2.0 ** (3 * by))), size)
     y = b.exp(b.mul(b.log(size), third))
     square = b.mul(y, y)
     excess = b.fma(b.fma(y, y, b.neg(square)), y, b.fma(square, y, b.neg(size)))
     z = b.sub(y, b.div(b.mul(excess, third), square))
-    z = b.select(small, b.mul(z, b.like(x, 2.0**-100)), z)
+    z = b.select(small, b.mul(z, b.like(x, 2.0**-by)), z)
     ends = b.or_(b.eq(size, b.like(x, 0.0)), b.not_(b.isfinite(size)))
     return b.copysign(b.select(ends, size, z), x)
 
 
-@in_double
 def hypot(b: Lanes, x: Lane, y: Lane) -> Lane:
-    """sqrt(x^2 + y^2), scaled by a power of two where squares would overflow or vanish; infinite where either is."""
-    x, y = b.abs(x), b.abs(y)
-    size = b.larger(x, y)
+    """sqrt(x^2 + y^2), infinite where either is: NaN or not."""
+    infinite = b.or_(b.isinf(x), b.isinf(y))
+    z = _single_hypot(b, x, y) if x.dtype == F32 else _scaled_hypot(b, b.abs(x), b.abs(y))
+    return b.select(infinite, b.like(x, math.inf), z)
+
+
+def _single_hypot(b: Lanes, x: Lane, y: Lane) -> Lane:
+    """In float64, where no square overflows or vanishes."""
+    x, y = b.cast(x, F64), b.cast(y, F64)
+    return b.cast(b.sqrt(b.fma(x, x, b.mul(y, y))), F32)
+
+
+def _scaled_hypot(b: Lanes, x: Lane, y: Lane) -> Lane:
+    """Scaled by a power of two where squares would overflow or vanish."""
+    size, one = b.larger(x, y), b.like(x, 1.0)
     large, small = b.gt(size, b.like(x, 2.0**500)), b.lt(size, b.like(x, 2.0**-400))
-    down = b.select(large, b.like(x, 2.0**-600), b.select(small, b.like(x, 2.0**600), b.like(x, 1.0)))
-    up = b.select(large, b.like(x, 2.0**600), b.select(small, b.like(x, 2.0**-600), b.like(x, 1.0)))
+    down = b.select(large, b.like(x, 2.0**-600), b.select(small, b.like(x, 2.0**600), one))
+    up = b.select(large, b.like(x, 2.0**600), b.select(small, b.like(x, 2.0**-600), one))
     u, v = b.mul(x, down), b.mul(y, down)
-    z = b.mul(b.sqrt(b.fma(u, u, b.mul(v, v))), up)
-    infinite = b.like(x, math.inf)
-    return b.select(b.or_(b.eq(x, infinite), b.eq(y, infinite)), infinite, z)
+    return b.mul(b.sqrt(b.fma(u, u, b.mul(v, v))), up)

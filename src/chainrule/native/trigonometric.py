@@ -20,21 +20,29 @@ SINE = {
     ),
 }  # fmt: skip
 """(sin(r) - r) / r^3 in powers of r^2, for abs(r) up to pi / 2; 0.1 units."""
-ARCSINE = (
-    0.1666666666666676, 0.07499999999970884, 0.04464285717453537, 0.030381942711325303, 0.022372214890545476,
-    0.017351613719632092, 0.013980800480267482, 0.011399073664147311, 0.010779361816357753, 0.0037097263330434812,
-    0.021699481716999744, -0.020987929345976084, 0.03262174204931066,
-)  # fmt: skip
+ARCSINE = {
+    F32: (
+        0.16666659712791443, 0.07500516623258591, 0.04451499879360199, 0.031821757555007935, 0.014391600154340267,
+        0.03757607564330101,
+    ),
+    F64: (
+        0.1666666666666676, 0.07499999999970884, 0.04464285717453537, 0.030381942711325303, 0.022372214890545476,
+        0.017351613719632092, 0.013980800480267482, 0.011399073664147311, 0.010779361816357753, 0.0037097263330434812,
+        0.021699481716999744, -0.020987929345976084, 0.03262174204931066,
+    ),
+}  # fmt: skip
 """(arcsin(s) - s) / s^3 in powers of s^2, for s up to 1 / 2; 0.01 units."""
-ARCTANGENT = (
-    -0.333333333333332, 0.19999999999953688, -0.14285714280201475, 0.11111110783588753, -0.09090897760073312,
-    0.07692060250751336, -0.06663104496722119, 0.05847893250386593, -0.05039326566706967, 0.03806523464049879,
-    -0.01790808610062394,
-)  # fmt: skip
+ARCTANGENT = {
+    F32: (-0.33333316445350647, 0.1999853104352951, -0.1424446702003479, 0.10599783062934875, -0.0609164759516716),
+    F64: (
+        -0.333333333333332, 0.19999999999953688, -0.14285714280201475, 0.11111110783588753, -0.09090897760073312,
+        0.07692060250751336, -0.06663104496722119, 0.05847893250386593, -0.05039326566706967, 0.03806523464049879,
+        -0.01790808610062394,
+    ),
+}  # fmt: skip
 """(arctan(t) - t) / t^3 in powers of t^2, for abs(t) up to tan(pi / 8); 0.01 units."""
 FAR = 1e5
 """Where the reduction to half a period ends, and the C library takes over."""
-HALF_PI, HALF_PI_REST = math.pi / 2, 6.123233995736766e-17
 EIGHTH_TURN = math.tan(math.pi / 8)
 
 
@@ -79,8 +87,10 @@ def tan(b: Lanes, x: Lane) -> Lane:
     return b.div(b.sin(x), b.cos(x))
 
 
-def _small_arcsine(b: Lanes, s: Lane, square: Lane) -> Lane:
-    return b.fma(b.mul(s, square), polynomial(b, square, ARCSINE), s)
+def _turn(b: Lanes, part: float, angle: Lane) -> Lane:
+    """part pi - angle, with more digits of pi than one number has."""
+    high, low, _ = PI[angle.dtype]
+    return b.sub(b.like(angle, part * high), b.sub(angle, b.like(angle, part * low)))
 
 
 def _arcsine_parts(b: Lanes, x: Lane) -> tuple[Lane, Lane]:
@@ -88,58 +98,49 @@ def _arcsine_parts(b: Lanes, x: Lane) -> tuple[Lane, Lane]:
     size, half = b.abs(x), b.like(x, 0.5)
     small = b.le(size, half)
     square = b.select(small, b.mul(x, x), b.mul(half, b.sub(b.like(x, 1.0), size)))
-    return small, _small_arcsine(b, b.select(small, size, b.sqrt(square)), square)
+    s = b.select(small, size, b.sqrt(square))
+    return small, b.fma(b.mul(s, square), polynomial(b, square, ARCSINE[x.dtype]), s)
 
 
-@in_double
 def arcsin(b: Lanes, x: Lane) -> Lane:
     small, angle = _arcsine_parts(b, x)
-    large = b.sub(b.like(x, HALF_PI), b.sub(b.add(angle, angle), b.like(x, HALF_PI_REST)))
-    return b.copysign(b.select(small, angle, large), x)
+    return b.copysign(b.select(small, angle, _turn(b, 0.5, b.add(angle, angle))), x)
 
 
-@in_double
 def arccos(b: Lanes, x: Lane) -> Lane:
     small, angle = _arcsine_parts(b, x)
-    negative = b.lt(x, b.like(x, 0.0))
-    near_zero = b.sub(b.like(x, HALF_PI), b.sub(b.copysign(angle, x), b.like(x, HALF_PI_REST)))
     double = b.add(angle, angle)
-    from_pi = b.sub(b.like(x, math.pi), b.sub(double, b.like(x, 2 * HALF_PI_REST)))
-    return b.select(small, near_zero, b.select(negative, from_pi, double))
+    far = b.select(b.lt(x, b.like(x, 0.0)), _turn(b, 1.0, double), double)
+    return b.select(small, _turn(b, 0.5, b.copysign(angle, x)), far)
 
 
 def _angle(b: Lanes, y: Lane, x: Lane) -> Lane:
     """arctan(y / x) for 0 <= y <= x and x > 0: directly, or as pi / 4 minus the arctangent of (x - y) / (x + y)."""
     steep = b.gt(y, b.mul(b.like(x, EIGHTH_TURN), x))
-    t = b.div(b.select(steep, b.sub(y, x), y), b.select(steep, b.add(y, x), x))
+    t = b.div(b.select(steep, b.sub(x, y), y), b.select(steep, b.add(x, y), x))
     square = b.mul(t, t)
-    z = b.fma(b.mul(t, square), polynomial(b, square, ARCTANGENT), t)
-    return b.select(steep, b.add(b.like(x, HALF_PI / 2), b.add(z, b.like(x, HALF_PI_REST / 2))), z)
+    z = b.fma(b.mul(t, square), polynomial(b, square, ARCTANGENT[x.dtype]), t)
+    return b.select(steep, _turn(b, 0.25, z), z)
 
 
-def _from_right_angle(b: Lanes, angle: Lane) -> Lane:
-    return b.sub(b.like(angle, HALF_PI), b.sub(angle, b.like(angle, HALF_PI_REST)))
-
-
-@in_double
 def arctan(b: Lanes, x: Lane) -> Lane:
     size, one = b.abs(x), b.like(x, 1.0)
     angle = _angle(b, b.smaller(one, size), b.larger(one, size))
-    return b.copysign(b.select(b.gt(size, one), _from_right_angle(b, angle), angle), x)
+    return b.copysign(b.select(b.gt(size, one), _turn(b, 0.5, angle), angle), x)
 
 
-@in_double
 def arctan2(b: Lanes, y: Lane, x: Lane) -> Lane:
     """The angle of the point (x, y)."""
     across, up = b.abs(x), b.abs(y)
     zero, one = b.like(x, 0.0), b.like(x, 1.0)
     same = b.eq(across, up)  # also where both are 0 or infinite
-    steep = b.gt(up, across)
     shorter = b.select(same, b.select(b.eq(up, zero), zero, one), b.smaller(across, up))
     longer = b.select(same, one, b.larger(across, up))
-    up_scaled = b.select(b.lt(longer, b.like(x, 2.0**-500)), b.like(x, 2.0**500), one)  # subnormal numbers are coarse
-    angle = _angle(b, b.mul(shorter, up_scaled), b.mul(longer, up_scaled))
-    angle = b.select(steep, _from_right_angle(b, angle), angle)
-    turned = b.sub(b.like(x, math.pi), b.sub(angle, b.like(x, 2 * HALF_PI_REST)))
-    angle = b.copysign(b.select(b.signbit(x), turned, angle), y)
+    bias = format_of(x).bias  # subnormal numbers are coarse, and the sum of huge ones may overflow
+    up_scaled, down_scaled = b.like(x, 2.0 ** (bias // 2)), b.like(x, 0.25)
+    scale = b.select(b.gt(longer, b.like(x, 2.0 ** (bias - 1))), down_scaled, one)
+    scale = b.select(b.lt(longer, b.like(x, 2.0 ** -(bias // 2))), up_scaled, scale)
+    angle = _angle(b, b.mul(shorter, scale), b.mul(longer, scale))
+    angle = b.select(b.gt(up, across), _turn(b, 0.5, angle), angle)
+    angle = b.copysign(b.select(b.signbit(x), _turn(b, 1.0, angle), angle), y)
     return b.select(b.isnan(b.add(across, up)), b.add(x, y), angle)
