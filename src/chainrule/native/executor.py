@@ -23,8 +23,10 @@ from chainrule.native.entry import FINE, MISMATCH, NO_TEAM, REBIND, ArrayArgumen
 from chainrule.native.jit import Recipe, compile_recipes
 from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
 from chainrule.native.nest import Nest, late_steps
-from chainrule.native.plan import Kernel, Library, Output, Product, plan
+from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
 from chainrule.native.products import choose_split, product_kernel, product_recipe, scratch_bytes
+from chainrule.native.repeat import Repeat, loop_code
+from chainrule.native.repeat import block as loop_block
 from chainrule.native.target import current
 from chainrule.native.team import team
 from chainrule.native.views import Buffer, View
@@ -53,7 +55,8 @@ class Executor:
         self._patches: dict[Any, list[tuple[int, int]]] = {}
         self._cells = {v: np.zeros(1) for v in program.inputs if v.weak}
         self._keep.append(compile_recipes(self._recipes()))
-        self._kernels = {kernel: self._address(kernel) for kernel in self.plan.kernels}
+        self._loops: list[tuple[Repeat, list[Any]]] = []  # those whose rows are being made, the innermost last
+        self._kernels = {kernel: self._address(kernel) for kernel in self.plan.every()}
         self._context = Context(self._scratch())
         self._threads = 0
         self._outputs = [(v.shape, v.dtype) for v in program.outputs]
@@ -75,7 +78,8 @@ class Executor:
             elif not _empty(kernel.work):
                 rows[-1].append(kernel)
         self._work = [sum(_operations(k.work) for k in stretch) for stretch in rows]
-        self._team = self._threads > 1 and max(self._work) > WORTH_A_TEAM
+        shared = max(sum(_operations(k.work) for k in each if not isinstance(k.work, Repeat)) for each in rows)
+        self._team = self._threads > 1 and shared > WORTH_A_TEAM  # a loop is one thread's
         if self._team:
             team.need_scratch(self._scratch())
         self._tables = [self._table(stretch) for stretch in rows]
@@ -91,7 +95,17 @@ class Executor:
                 self._product_row(row, kernel.work)
             elif isinstance(kernel.work, Nest):
                 self._nest_row(row, kernel.work)
+            elif isinstance(kernel.work, Repeat):
+                self._repeat_row(row, kernel.work)
         return table
+
+    def _repeat_row(self, row: Any, work: Repeat) -> None:
+        self._loops.append((work, []))
+        table = self._table([kernel for kernel in work.plan.kernels if not _empty(kernel.work)])
+        _, moves = self._loops.pop()
+        self._keep.append(table)
+        row[dispatch.ARGS] = self._block(loop_block(table, dispatch.runtime().addresses["run_alone"], 0, moves))
+        row[[dispatch.I1, dispatch.J1]] = work.length, 1
 
     def _nest_row(self, row: Any, nest: Nest) -> None:
         row[dispatch.ARGS] = self._block(arguments(nest))
@@ -119,24 +133,29 @@ class Executor:
         self._keep.append(block)
         start = block.ctypes.data
         for k, word in enumerate(words):
-            if not isinstance(word, Pointer):
-                block[k] = word
-                continue
-            buffer, distance = word.buffer, word.offset * word.buffer.dtype.itemsize
-            if buffer.source is None:
-                block[k] = self._arena.ctypes.data + buffer.offset + distance
-            elif buffer.source in self._cells:
-                block[k] = self._cells[buffer.source].ctypes.data
-            else:
-                key = buffer.source.number if isinstance(buffer.source, Output) else buffer.source
-                self._patches.setdefault(key, []).append((start + 8 * k, distance))
+            block[k] = self._pointer(word, start + 8 * k) if isinstance(word, Pointer) else word
         return start
+
+    def _pointer(self, pointer: Pointer, address: int) -> int:
+        """The word that is to stand at ``address`` for a pointer, as far as it is known."""
+        if self._loops:
+            loop, moves = self._loops[-1]
+            moves.append((address, *loop.outside(pointer)))
+            return 0
+        buffer, distance = pointer.buffer, pointer.offset * pointer.buffer.dtype.itemsize
+        if buffer.source is None:
+            return int(self._arena.ctypes.data) + buffer.offset + distance
+        if buffer.source in self._cells:
+            return int(self._cells[buffer.source].ctypes.data)
+        key = buffer.source.number if isinstance(buffer.source, Output) else buffer.source
+        self._patches.setdefault(key, []).append((address, distance))
+        return 0
 
     # ---- code
 
     def _recipes(self) -> list[Recipe]:
         """All that has to be compiled, to be compiled at once; the large modules first."""
-        works = [kernel.work for kernel in self.plan.kernels]
+        works = [kernel.work for kernel in self.plan.every()]
         products = [work for work in works if isinstance(work, Product)]
         nests = [work for work in works if isinstance(work, Nest)] + [p.epilogue for p in products if p.epilogue]
         dtypes = dict.fromkeys(p.c.buffer.dtype for p in products)
@@ -158,6 +177,10 @@ class Executor:
             address, code = product_kernel(kernel.work.c.buffer.dtype)
             self._keep.append(code)
             return address
+        if isinstance(kernel.work, Repeat):
+            addresses, code = loop_code()
+            self._keep.append(code)
+            return addresses["repeat"]
         return 0
 
     def _nest_address(self, nest: Nest) -> int:
@@ -169,7 +192,7 @@ class Executor:
         return known[0]
 
     def _scratch(self) -> int:
-        products = (k.work for k in self.plan.kernels if isinstance(k.work, Product))
+        products = (k.work for k in self.plan.every() if isinstance(k.work, Product))
         return max((scratch_bytes(p.c.buffer.dtype) for p in products), default=0)
 
     # ---- memory
@@ -357,16 +380,18 @@ def _rectangle(nest: Nest) -> tuple[int, int]:
     return nest.kept[0], nest.kept[-1]
 
 
-def _empty(work: Nest | Product | Library) -> bool:
+def _empty(work: Work) -> bool:
     """Whether there is nothing to do."""
     return isinstance(work, Nest) and math.prod(work.kept) == 0
 
 
-def _operations(work: Nest | Product | Library) -> int:
+def _operations(work: Work) -> int:
     """About how many scalar operations a kernel makes; a product's count less, as they need no loads of their own."""
     if isinstance(work, Nest):
         late = late_steps(work)
         return math.prod(work.extents) * (len(work.steps) - len(late)) + math.prod(work.kept) * len(late)
     if isinstance(work, Product):
         return work.a.shape[0] * work.a.shape[1] * work.b.shape[1] // 2
+    if isinstance(work, Repeat):
+        return work.length * sum(_operations(kernel.work) for kernel in work.plan.kernels)
     return 0

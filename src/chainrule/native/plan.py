@@ -6,6 +6,7 @@ live inside the step share one arena by their lifetimes; inputs, States and resu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -17,7 +18,9 @@ from chainrule.native.fusion import Axes, Fusion, Group, Read, broadcast_axes, o
 from chainrule.native.indexing import Piece
 from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged, packed, reads
 from chainrule.native.products import better_transposed
+from chainrule.native.repeat import Repeat, repeat_of
 from chainrule.native.views import Buffer, View, element_strides, row_major, stored
+from chainrule.program.loop import Scan
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 SHORT = 16
@@ -52,11 +55,14 @@ class Library:
     result: View
 
 
+Work = Nest | Product | Library | Repeat
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """One row of the step: the work, and the group it came from."""
 
-    work: Nest | Product | Library
+    work: Work
     group: Group
     checked: bool
     """Whether it can meet a bad index."""
@@ -71,6 +77,13 @@ class Plan:
     outputs: list[Buffer]
     in_place: dict[Any, Buffer] = field(default_factory=dict)
     """For each State that is stored, the buffer that stands for its memory."""
+
+    def every(self) -> Iterator[Kernel]:
+        """All kernels, those in loops included."""
+        for kernel in self.kernels:
+            yield kernel
+            if isinstance(kernel.work, Repeat):
+                yield from kernel.work.plan.every()
 
 
 def plan(program: Program) -> Plan:
@@ -283,6 +296,12 @@ class _Planner:
         if group.library is not None:
             i = group.library
             operands = tuple(self.view(x) if isinstance(x, Value) else x for x in i.operands)
+            if isinstance(i.gate, Scan):
+                native = repeat_of(i, operands, self.view(i.result), plan)
+                if native is not None:
+                    before, loop = native
+                    checked = any(kernel.checked for kernel in loop.plan.every())
+                    return [Kernel(nest, group, checked=False) for nest in before] + [Kernel(loop, group, checked)]
             return [Kernel(Library(i, operands, self.view(i.result)), group, checked=True)]
         if group.pieces is not None:
             whole, pieces = group.pieces
@@ -418,11 +437,13 @@ def pruned(nest: Nest) -> Nest:
     return replace(nest, steps=tuple(steps), stores=stores)
 
 
-def buffers_of(work: Nest | Product | Library) -> list[Buffer]:
+def buffers_of(work: Work) -> list[Buffer]:
     """The buffers that a kernel touches."""
     if isinstance(work, Nest):
         return [access.buffer for access in work.accesses()]
     if isinstance(work, Product):
         inner = [] if work.epilogue is None else buffers_of(work.epilogue)
         return [work.a.buffer, work.b.buffer, work.c.buffer, *inner]
+    if isinstance(work, Repeat):
+        return list(work.buffers())
     return [v.buffer for v in (*work.operands, work.result) if isinstance(v, View)]
