@@ -104,7 +104,7 @@ def test_no_identifier_is_reserved():
     assert list(names.values()) == ["lambda_2", "np_2", "tanh_1"]
 
 
-# ---- States
+# ---- States and modules
 
 
 def named(function, arguments=None):
@@ -121,6 +121,7 @@ def test_paths_in_models_and_optimisers():
     model = cr.nn.Sequential(cr.nn.Linear(3, 2, rng=0), cr.nn.Tanh(), cr.nn.Linear(2, 2, bias=False, rng=0))
     optimizer = cr.optim.SGD(model.parameters(), momentum=0.9)
     names = named(lambda: (model, optimizer))
+    assert names[id(model.layers[1])] == "layers.1"
     first, bias, second = model.parameters()
     assert [names[id(p)] for p in (first, bias, second)] == ["layers.0.weight", "layers.0.bias", "layers.2.weight"]
     assert names[id(optimizer._lr)] == "lr"
@@ -131,6 +132,20 @@ def test_two_models_are_told_apart():
     one, other = cr.nn.Linear(1, 1, rng=0), cr.nn.Linear(1, 1, rng=0)
     names = named(lambda: (one, other))
     assert (names[id(one.weight)], names[id(other.weight)]) == ("one.weight", "other.weight")
+
+
+def test_what_modules_compute_is_called_by_their_paths():
+    model = cr.nn.Sequential(cr.nn.Linear(3, 2, rng=0), cr.nn.Tanh(), cr.nn.Linear(2, 2, rng=0))
+
+    def f(x):
+        scores = model(x)
+        np.sum(scores).backward()
+        return next(model.parameters()).grad
+
+    found = labels(f, X)
+    assert {"layers.0", "layers.1"} <= set(found)
+    assert {"dL/dlayers.0.weight", "dL/dlayers.0"} <= set(found)
+    assert "layers.2" not in found  # its variable goes before
 
 
 def test_a_variable_goes_before_a_path():

@@ -56,6 +56,12 @@ def test_what_the_function_does_not_need_can_be_watched():
     np.testing.assert_array_equal(unused, np.exp(h))
 
 
+def test_gates_by_number():
+    _, (_, h, by_gate, added) = watch("h", "tanh_1", "sum_1")
+    assert by_gate is h
+    assert added == np.sum(h)
+
+
 def test_labels_of_nobody():
     with pytest.raises(ValueError, match=r"no value 'dL/dV' in step: did you mean .*'dL/dW'"):
         watch("dL/dV")

@@ -69,6 +69,8 @@ class Module:
         if recorder is not None:
             recorder.calls(self)
         output = self.forward(*inputs, **options)
+        if recorder is not None:
+            recorder.returns(self, output)
         mark(output, self._label or type(self).__name__, start)
         return output
 

@@ -99,6 +99,19 @@ def _wishes(program: Program) -> Iterator[tuple[Value, str]]:
             yield value, value.name
 
 
+def labelled(program: Program, gradients: Iterable[tuple[Value, Value | str]]) -> dict[Value, str]:
+    """The labels of a Program as it was recorded: those that it has, the user's variables, and ``dL/dx`` for gradients.
+
+    Variables go before the paths of modules. ``gradients`` tells for each gradient what it belongs to.
+    """
+    labels = {**program.labels, **stored_names(program)}
+    for gradient, of in gradients:
+        name = of if isinstance(of, str) else labels.get(of) or of.name
+        if name is not None:
+            labels.setdefault(gradient, f"dL/d{name}")
+    return labels
+
+
 def stored_names(program: Program) -> dict[Value, str]:
     """The variables that results of the forward pass were bound to, in a Program as it was recorded.
 
@@ -115,7 +128,7 @@ def stored_names(program: Program) -> dict[Value, str]:
     return names
 
 
-# ---- what the user's code calls the States
+# ---- what the user's code calls States and modules
 
 
 def reachable_from(function: Any, arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -124,7 +137,7 @@ def reachable_from(function: Any, arguments: Mapping[str, Any]) -> list[tuple[st
 
 
 def state_names(reachable: Sequence[tuple[str, Any]]) -> dict[int, str]:
-    """Names of the Arrays in what a function can reach, by identity.
+    """Names of the Arrays and modules in what a function can reach, by identity.
 
     A variable's name, or the path within a model or an optimiser (``layers.0.weight``, ``lr``; with the variable before
     it where two would be the same). What an optimiser holds for each parameter is called after it: ``velocity_W1``.
@@ -134,8 +147,9 @@ def state_names(reachable: Sequence[tuple[str, Any]]) -> dict[int, str]:
         if isinstance(thing, Array):
             found.setdefault(id(thing), (name, name))
     for name, thing in reachable:
-        for path, array in _arrays_below(thing):
-            found.setdefault(id(array), (path, f"{name}.{path}"))
+        for path, part in below(thing):
+            if path and (isinstance(part, Array) or hasattr(part, "forward")):
+                found.setdefault(id(part), (path, f"{name}.{path}"))
     often = Counter(short for short, _ in found.values())
     names = {key: short if often[short] == 1 else full for key, (short, full) in found.items()}
     for _, thing in reachable:
@@ -157,10 +171,6 @@ def _variables_of(function: Any) -> Iterator[tuple[str, Any]]:
     for name in code.co_names:
         if name in function.__globals__:
             yield name, function.__globals__[name]
-
-
-def _arrays_below(root: Any) -> Iterator[tuple[str, Array]]:
-    return ((path, thing) for path, thing in below(root) if isinstance(thing, Array))
 
 
 def below(root: Any) -> Iterator[tuple[str, Any]]:

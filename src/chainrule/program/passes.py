@@ -13,7 +13,6 @@ from typing import Any
 
 from chainrule.program.fold import Known, simplified
 from chainrule.program.identity import identity
-from chainrule.program.naming import stored_names
 from chainrule.program.program import Instruction, Operand, Program, Value
 from chainrule.program.verify import Verifier, compare
 
@@ -82,18 +81,12 @@ def optimise(
     given), and compares every bit. Raises ``ProgramError``, which names the pass, where one of these checks fails.
     """
     verifier = Verifier(program)
-    program = with_variables(program)
     for each in passes:
         before, program = program, each(program)
         verifier.check(program, f"the pass {each.__name__}")
         if debug:
             compare(before, program, each.__name__, inputs)
     return program
-
-
-def with_variables(program: Program) -> Program:
-    """A recorded Program with the user's variables among its labels, which passes keep."""
-    return replace(program, labels={**stored_names(program), **program.labels})
 
 
 class Renaming:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -27,7 +27,7 @@ from chainrule.graph.number import Number, number
 from chainrule.graph.site import Site, at, user_site
 from chainrule.graph.state import State
 from chainrule.program.call import Call, argument_names, take_apart
-from chainrule.program.naming import below, reachable_from, state_names
+from chainrule.program.naming import below, labelled, reachable_from, state_names
 from chainrule.program.program import Instruction, Operand, Program, Value
 
 LITERALS = (bool, int, float)
@@ -76,6 +76,7 @@ class Recorder:
         self.stores: dict[State, Value] = {}
         self.guards: dict[Array, int] = {}
         self.labels: dict[Value, str] = {}
+        self.gradients_of: list[tuple[Value, Value | str]] = []  # each with the value whose gradient it is, or its name
         self.modules: dict[Any, int] = {}
         self._made: set[int] = set()  # the identities of modules made while recording
         self._journal: dict[tuple[int, str], tuple[Any, Any]] = {}
@@ -91,9 +92,7 @@ class Recorder:
         if not gate.builtin:
             return self._apply_own(gate, operands)
         if hasattr(gate, "dissolved"):
-            with switched(gradients=False):
-                z = gate.dissolved(*operands)
-            return self._node(gate, operands, z)
+            return self._node(gate, operands, gate.dissolved(*map(self._as_constant, operands)))
         written = tuple(map(self.operand, operands))
         with switched(recorder=None):
             z = apply(gate, operands)
@@ -129,6 +128,14 @@ class Recorder:
             node = constant_result(gate, operands, np.asarray(z._value))
         node._record = (self, self.value_of(z))
         return node
+
+    def _as_constant(self, x: Any) -> Any:
+        """An Array that stands for the same as ``x`` and carries no gradient."""
+        if not isinstance(x, Array) or not x.live:
+            return x
+        twin = new_leaf(Array, x._value, False)
+        twin._record = (self, self.value_of(x))
+        return twin
 
     # ---- what gates are applied to
 
@@ -243,9 +250,8 @@ class Recorder:
         if node.gate is None:
             self.remember(node, "_grad")
             self.remember(node, "_write")
-        name = self.name_of(node)
-        if name is not None:
-            self.labels.setdefault(self.value_of(dx), f"dL/d{name}")
+        name = self.name_of(node) if node.gate is None else getattr(node, "_name", None)
+        self.gradients_of.append((self.value_of(dx), name or self.value_of(node)))
         self._place = node._site  # the gate's rules, which run next, belong to the line that applied it
         return dx  # type: ignore[no-any-return]
 
@@ -294,6 +300,12 @@ class Recorder:
     def calls(self, module: Any) -> None:
         """What the function computes depends on the attributes of ``module``."""
         self.modules.setdefault(module, module._changed)
+
+    def returns(self, module: Any, output: Any) -> None:
+        """``output`` is what ``module`` computed: it is called by the module's path."""
+        path = self.names.get(id(module))
+        if path is not None and isinstance(output, Array):
+            self.labels.setdefault(self.value_of(output), path)
 
     def changes(self, module: Any, name: str) -> None:
         """An attribute of ``module`` is about to be written."""
@@ -391,6 +403,7 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
         getattr(function, "__name__", type(function).__name__),
         recorder.labels,
     )
+    program = replace(program, labels=labelled(program, recorder.gradients_of))
     return Recording(program, result, recorder.guards, recorder.modules, gradients, steps)
 
 

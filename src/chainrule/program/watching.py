@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
 from chainrule.program.naming import labels_of
-from chainrule.program.passes import optimise, with_variables
+from chainrule.program.passes import optimise
 from chainrule.program.program import Program, Value
 
 
@@ -15,15 +16,25 @@ def watched(recorded: Program, optimised: Program, labels: Sequence[str]) -> Pro
     """The Program with the values of these labels as its last outputs, in this order.
 
     The labels are those of ``optimised`` (what its printed source and its listing say), then those of the recording,
-    where there are values that the function itself does not need. Raises ValueError for a label that is nobody's.
+    where there are values that the function itself does not need, then gates by number, ``relu_1``. Raises ValueError
+    for a label that is nobody's.
     """
-    by_label = {label: value for value, label in labels_of(with_variables(recorded)).items()}
+    by_label = dict(_by_gate(optimised))
+    by_label |= {label: value for value, label in labels_of(recorded).items()}
     by_label |= {label: value for value, label in labels_of(optimised).items()}
     values = tuple(_found(label, by_label, optimised.name) for label in labels)
     there = {*optimised.sources(), *(i.result for i in optimised.instructions)}
     if there.issuperset(values):
         return replace(optimised, outputs=(*optimised.outputs, *values))
     return optimise(replace(recorded, outputs=(*recorded.outputs, *values)))
+
+
+def _by_gate(program: Program) -> Iterator[tuple[str, Value]]:
+    """Values by gate and number: ``relu_1`` is the first ReLU, whatever else it is called."""
+    counters: Counter[str] = Counter()
+    for i in program.instructions:
+        counters[i.gate.title] += 1
+        yield f"{i.gate.title}_{counters[i.gate.title]}", i.result
 
 
 def _found(label: str, by_label: dict[str, Value], name: str) -> Value:
