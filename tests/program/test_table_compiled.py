@@ -9,7 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule.graph.array import raw
 from chainrule.graph.errors import GraphError
-from tests.gates.test_table import ROWS, everything, projection, results, rows, weights
+from tests.gates.test_table import ON_PURPOSE_DOUBLE, ROWS, everything, projection, results, rows, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(Degrees of freedom|empty slice)")
 
@@ -45,26 +45,39 @@ def others(row):
 
 
 def agree(found, expected):
+    """Errors are measured against the element, or a tenth of the largest: elements may be small by cancellation."""
     assert len(found) == len(expected)
     for a, b in zip(found, map(raw, expected), strict=True):
         assert isinstance(a, np.ndarray)
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+        if b.dtype.kind == "f" and b.size:
+            largest = np.max(np.abs(b), where=np.isfinite(b), initial=0.0)
+            single = b.dtype == np.float32
+            np.testing.assert_allclose(a, b, rtol=1e-5 if single else 1e-12, atol=(1e-6 if single else 1e-13) * largest)
+        else:
+            np.testing.assert_array_equal(a, b)
 
 
 @rows(recordable)
-def test_values(row):
-    compiled = cr.compile(lambda *args: results(row, args))
-    agree(compiled(*row.args), results(row, [cr.array(x) for x in row.args]))
-    agree(compiled(*others(row)), results(row, [cr.array(x) for x in others(row)]))
-
-
-@rows(recordable)
-def test_gradients(row):
+def test_values_and_gradients(row):
     gradient = cr.grad(projection(row), everything(row))
-    compiled = cr.compile(lambda *args: list(gradient(*args)))
-    agree(compiled(*row.args), gradient(*row.args))
-    agree(compiled(*others(row)), gradient(*others(row)))
+    compiled = cr.compile(lambda *args: (results(row, args), list(gradient(*args))))
+    for args in (row.args, others(row)):
+        values, gradients = compiled(*args)
+        agree(values, results(row, [cr.array(x) for x in args]))
+        agree(gradients, gradient(*args))
+
+
+@rows(lambda row: recordable(row) and not any(word in row.name for word in ON_PURPOSE_DOUBLE))
+def test_values_and_gradients_in_single_precision(row):
+    gradient = cr.grad(projection(row), everything(row))
+    compiled = cr.compile(lambda *args: (results(row, args), list(gradient(*args))))
+    for args in (row.args, others(row)):
+        args = [x.astype(np.float32) for x in args]
+        with np.errstate(all="ignore"):
+            values, gradients = compiled(*args)
+            agree(values, results(row, [cr.array(x) for x in args]))
+            agree(gradients, gradient(*args))
 
 
 @rows(recordable)
@@ -75,7 +88,7 @@ def test_gradients_of_gradients(row):
         return sum((np.sum(np.sin(dx) * weights(dx)) for dx in gradient(*args)), start=0.0)
 
     second = cr.grad(curved, everything(row))
-    compiled = cr.compile(lambda *args: list(second(*args)))
+    compiled = cr.compile(lambda *args: list(second(*args)), backend="source")  # whose code is there at once
     agree(compiled(*row.args), second(*row.args))
     agree(compiled(*others(row)), second(*others(row)))
 
