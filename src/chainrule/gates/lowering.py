@@ -84,6 +84,7 @@ LOWERINGS: dict[Any, Lowering] = {
     np.trunc: operation("trunc"),
     np.rint: operation("rint"),
     np.round: operation("rint"),
+    np.around: operation("rint"),
     np.floor_divide: operation("floor_div"),
     np.ones_like: lambda b, x: b.like(x, 1),
     np.zeros_like: lambda b, x: b.like(x, 0),
