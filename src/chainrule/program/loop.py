@@ -158,7 +158,8 @@ class StepRecorder(Recorder):
 def _recording(function: Function, carry: Leaves, element: Leaves) -> _Recorded:
     recorder = StepRecorder()
     names = _numbered("carry", len(carry)), _numbered("x", len(element))
-    with recorded_by(recorder), np.errstate(all="ignore"):
+    # The same in forward and backward passes, whether or not gradients are recorded around it.
+    with recorded_by(recorder), switched(gradients=True, role="forward"), np.errstate(all="ignore"):
         arguments = [
             [
                 recorder.input(np.asarray(x), name if len(xs) > 1 else name[:-2])
