@@ -28,6 +28,7 @@ bench: bench-peers
 	$(BIN)/python bench/steps.py
 	$(BIN)/python bench/steps.py --activations
 	$(BIN)/python bench/products.py
+	$(BIN)/python bench/elementary.py
 	$(BIN)/python bench/cold.py --peers
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/cheap_gradient.py
