@@ -13,6 +13,7 @@ from chainrule.native import division as d
 from chainrule.native import error_function as f
 from chainrule.native import exponential as e
 from chainrule.native import logarithm as g
+from chainrule.native import philox as r
 from chainrule.native import powers as p
 from chainrule.native import trigonometric as t
 from chainrule.native.lanes import Lane
@@ -24,6 +25,6 @@ FUNCTIONS: dict[str, Callable[..., Lane]] = {
         g.log, g.log1p, g.log2, g.log10, g.softplus, g.logaddexp, g.logaddexp2, g.arcsinh, g.arccosh, g.arctanh,
         t.sin, t.cos, t.tan, t.arcsin, t.arccos, t.arctan, t.arctan2,
         p.power, p.cbrt, p.hypot, f.erf, f.erfc,
-        d.floor_div, d.remainder, d.fmod,
+        d.floor_div, d.remainder, d.fmod, r.random_word,
     )
 }  # fmt: skip
