@@ -61,6 +61,17 @@ class ArrayArgument:
     writable: bool = False
     patches: Sequence[Patch] = ()
 
+    def suits(self, value: Any) -> bool:
+        """Whether ``value`` is such an array."""
+        if type(value) is not np.ndarray or value.dtype is not canonical(self.dtype) or value.shape != self.shape:
+            return False
+        if not value.flags.aligned or (self.writable and not value.flags.writeable):
+            return False
+        if self.strides is None:
+            return value.flags.c_contiguous
+        axes = zip(self.shape, value.strides, self.strides, strict=True)
+        return all(length < 2 or stride == wanted for length, stride, wanted in axes)
+
     def conform(self, value: Any) -> NDArray[Any]:
         """``value`` as an array that suits, a copy. Raises ValueError where the shape differs."""
         value = np.asarray(value)
@@ -336,15 +347,7 @@ def _suits(argument: Argument, value: Any) -> bool:
         return type(value) is int and -(2**63) <= value < 2**63
     if isinstance(argument, SameArgument):
         return value is argument.value
-    if type(value) is not np.ndarray or value.dtype is not canonical(argument.dtype) or value.shape != argument.shape:
-        return False
-    flags = value.flags
-    if not flags.aligned or (argument.writable and not flags.writeable):
-        return False
-    if argument.strides is None:
-        return flags.c_contiguous
-    axes = zip(value.shape, value.strides, argument.strides, strict=True)
-    return all(length < 2 or stride == wanted for length, stride, wanted in axes)
+    return argument.suits(value)
 
 
 def _patch(argument: Argument, value: Any) -> None:
