@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,18 @@ from chainrule.graph.state import State
 from chainrule.native import dispatch
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import Context, run_alone
-from chainrule.native.entry import FINE, MISMATCH, NO_TEAM, REBIND, ArrayArgument, FloatArgument, Held, Step, bind
+from chainrule.native.entry import (
+    FINE,
+    MISMATCH,
+    NO_TEAM,
+    REBIND,
+    ArrayArgument,
+    FloatArgument,
+    Held,
+    Step,
+    bind,
+    canonical,
+)
 from chainrule.native.jit import Recipe, compile_recipes
 from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
 from chainrule.native.nest import Nest, late_steps
@@ -49,8 +61,8 @@ class Executor:
         self._keep: list[Any] = []
         self._arena = dispatch.aligned_words(self.plan.arena // 8 + 8)
         self._owner = dict(program.captures)
-        self._stored = [state for state, _ in program.stores]
-        for state in self._stored:
+        self.stored = [state for state, _ in program.stores]
+        for state in self.stored:
             self._owner.setdefault(self.plan.in_place[state].source, state)
         self._patches: dict[Any, list[tuple[int, int]]] = {}
         self._cells = {v: np.zeros(1) for v in program.inputs if v.weak}
@@ -59,8 +71,8 @@ class Executor:
         self._kernels = {kernel: self._address(kernel) for kernel in self.plan.every()}
         self._context = Context(self._scratch())
         self._threads = 0
-        self._outputs = [(v.shape, v.dtype) for v in program.outputs]
-        self._empties = [v.shape for v in program.outputs], [v.dtype for v in program.outputs]
+        self._outputs = [(v.shape, canonical(v.dtype)) for v in program.outputs]
+        self._empties = [shape for shape, _ in self._outputs], [dtype for _, dtype in self._outputs]
         self._build()
 
     # ---- the table
@@ -79,8 +91,8 @@ class Executor:
                 rows[-1].append(kernel)
         self._work = [sum(_operations(k.work) for k in stretch) for stretch in rows]
         shared = max(sum(_operations(k.work) for k in each if not isinstance(k.work, Repeat)) for each in rows)
-        self._team = self._threads > 1 and shared > WORTH_A_TEAM  # a loop is one thread's
-        if self._team:
+        self.uses_team = self._threads > 1 and shared > WORTH_A_TEAM  # a loop is one thread's
+        if self.uses_team:
             team.need_scratch(self._scratch())
         self._tables = [self._table(stretch) for stretch in rows]
         self._place_states()
@@ -88,15 +100,17 @@ class Executor:
 
     def _table(self, kernels: list[Kernel]) -> Any:
         table = dispatch.empty_table(len(kernels))
+        shared = False  # whether the row before is: only then, or if this one is, must threads wait for each other
         for row, kernel in zip(table, kernels, strict=True):
             row[dispatch.KERNEL] = self._kernels[kernel]
-            row[dispatch.FLAGS] = dispatch.BARRIER | (dispatch.CHECK if kernel.checked else 0)
             if isinstance(kernel.work, Product):
                 self._product_row(row, kernel.work)
             elif isinstance(kernel.work, Nest):
                 self._nest_row(row, kernel.work)
             elif isinstance(kernel.work, Repeat):
                 self._repeat_row(row, kernel.work)
+            before, shared = shared, row[dispatch.SPLIT] != dispatch.WHOLE
+            row[dispatch.FLAGS] = dispatch.BARRIER * (before or shared) | dispatch.CHECK * kernel.checked
         return table
 
     def _repeat_row(self, row: Any, work: Repeat) -> None:
@@ -110,7 +124,7 @@ class Executor:
     def _nest_row(self, row: Any, nest: Nest) -> None:
         row[dispatch.ARGS] = self._block(arguments(nest))
         row[[dispatch.I1, dispatch.J1]] = _rectangle(nest)
-        if self._team and _operations(nest) > WORTH_A_TEAM // 8 and nest.kept and not nest.serial:
+        if self.uses_team and _operations(nest) > WORTH_A_TEAM // 8 and nest.kept and not nest.serial:
             by_vectors = len(nest.kept) == 1 and not nest.across
             row[dispatch.SPLIT] = dispatch.ALONG_J if by_vectors else dispatch.ALONG_I
             row[dispatch.GRAIN] = 4 * lanes_of(nest, self.target.vector_bytes) if by_vectors else 1
@@ -124,7 +138,7 @@ class Executor:
         sizes = [m, n, k, *work.a.strides, *work.b.strides, work.c.strides[0]]
         row[dispatch.ARGS] = self._block([*pointers, *sizes, *epilogue])
         row[[dispatch.I1, dispatch.J1]] = m, n
-        split = choose_split(m, n, k, self._threads if self._team else 1, work.c.buffer.dtype)
+        split = choose_split(m, n, k, self._threads if self.uses_team else 1, work.c.buffer.dtype)
         row[[dispatch.SPLIT, dispatch.GRAIN]] = split.axis, split.grain
 
     def _block(self, words: Sequence[int | Pointer]) -> int:
@@ -202,8 +216,8 @@ class Executor:
         buffer of their own if somebody else holds theirs.
         """
         self._held = []
-        stored = {id(state) for state in self._stored}
-        for state in self._stored:
+        stored = {id(state) for state in self.stored}
+        for state in self.stored:
             state.own()
         for value, owner in self._owner.items():
             held = np.asarray(raw(owner))
@@ -232,9 +246,9 @@ class Executor:
                 context=self._context,
                 arguments=[*arguments, *results],
                 held=held,
-                renumbered=self._stored,
+                renumbered=self.stored,
                 long=self._work[0] > LONG,
-                team=self._team,
+                team=self.uses_team,
                 keep=(self._keep, self._arena, self._cells),
             )
         )
@@ -247,6 +261,8 @@ class Executor:
         Raises IndexError for an index out of range, and what NumPy raises in gates that it runs.
         """
         outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        if self._threads != get_threads():
+            self._build()
         if self._entry is None:
             self._run_stretches(inputs, outputs)
             return outputs
@@ -267,12 +283,13 @@ class Executor:
         conformed = list(inputs)
         while code < 0:
             if code == MISMATCH:
-                fitting = [self._fitting(v, x) for v, x in zip(self.program.inputs, inputs, strict=True)]
+                fitting = [self._fitting(v, x) for v, x in zip(self.program.inputs, conformed, strict=True)]
                 if all(a is b for a, b in zip(fitting, conformed, strict=True)):
                     raise RuntimeError("internal error: the native entry refuses arguments that fit")
                 conformed = fitting
             elif code == REBIND:
-                self._build()
+                self._place_states()
+                self._entry = self._bound()
             elif code == NO_TEAM:
                 team.start()
             code = self._entry(*conformed, *outputs)
@@ -283,12 +300,8 @@ class Executor:
     def _fitting(value: Value, x: Any) -> Any:
         if value.weak:
             return float(x)
-        made = np.ascontiguousarray(x, value.dtype).reshape(value.shape)
-        return (
-            np.array(made, value.dtype.newbyteorder("="))
-            if not made.flags.aligned or type(made) is not np.ndarray
-            else made
-        )
+        wanted = ArrayArgument(value.dtype, value.shape)
+        return x if wanted.suits(x) else wanted.conform(x)
 
     def _explain(self, inputs: Sequence[Any]) -> None:
         """Run the Program gate by gate, so that NumPy raises the error that a kernel met. Nothing was written yet."""
@@ -297,20 +310,40 @@ class Executor:
 
     def _run_stretches(self, inputs: Sequence[Any], outputs: list[Any]) -> None:
         """Stretches of native code, and NumPy's gates between them."""
+        kept = self._point_all(inputs, outputs)
+        memory = dict(zip(self.program.inputs, kept, strict=True))
+        for number, table in enumerate(self._tables):
+            if self.run_rows(table):
+                self._explain(kept)
+            if number < len(self._library):
+                self._run_library(self._library[number], memory, outputs)
+        for state in self.stored:
+            state.writable()  # which gives the new value its number
+
+    def _point_all(self, inputs: Sequence[Any], outputs: list[Any]) -> list[Any]:
+        """Let every kernel's arguments point where they should; the inputs as they are read."""
         self._place_states()
         kept = [self._fitting(v, x) for v, x in zip(self.program.inputs, inputs, strict=True)]
         for value, x in zip(self.program.inputs, kept, strict=True):
             self._point(value, x)
         for number, x in enumerate(outputs):
             self._point(number, x)
+        return kept
+
+    def singly(self, inputs: Sequence[Any]) -> Iterator[tuple[Kernel, Any, Callable[[], Any]]]:
+        """Each kernel in order with its row of a table (None for what NumPy runs) and a function that runs it."""
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        kept = self._point_all(inputs, outputs)
         memory = dict(zip(self.program.inputs, kept, strict=True))
-        for number, table in enumerate(self._tables):
-            if self._run_table(table):
-                self._explain(kept)
-            if number < len(self._library):
-                self._run_library(self._library[number], memory, outputs)
-        for state in self._stored:
-            state.writable()  # which gives the new value its number
+        tables, stretch, row = self._tables, 0, 0
+        for kernel in self.plan.kernels:
+            if isinstance(kernel.work, Library):
+                yield kernel, None, partial(self._run_library, kernel.work, memory, outputs)
+                stretch, row = stretch + 1, 0
+            elif not _empty(kernel.work):
+                only = tables[stretch][row : row + 1]
+                yield kernel, only, partial(self.run_rows, only)
+                row += 1
 
     def _point(self, key: Any, x: Any) -> None:
         if isinstance(key, Value) and key.weak:
@@ -319,10 +352,12 @@ class Executor:
         for address, distance in self._patches.get(key, ()):
             _write(address, x.ctypes.data + distance)
 
-    def _run_table(self, table: Any) -> int:
+    def run_rows(self, table: Any) -> int:
+        """Run some rows of a table with what their arguments point to at present; the error code."""
         if not len(table):
             return 0
-        return team.run(table, self._context) if self._team else run_alone(table, self._context)
+        shared = self.uses_team and table[:, dispatch.SPLIT].any()
+        return team.run(table, self._context) if shared else run_alone(table, self._context)
 
     def _run_library(self, work: Library, memory: dict[Value, Any], outputs: list[Any]) -> None:
         operands = [
