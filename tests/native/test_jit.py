@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from chainrule.native import jit, target
-from chainrule.native.jit import IRError, Recipe, compile_ir, compile_recipe, compile_recipes
+from chainrule.native.jit import IRError, Recipe, compile_ir, compile_recipes
 from chainrule.native.store import kernel_store
 
 ADD = "define i64 @add(i64 %x) {{\n  %y = add i64 %x, {}\n  ret i64 %y\n}}\n"
@@ -96,8 +96,8 @@ def test_a_recipe_is_made_into_text_only_if_need_be(builds):
         return ADD.format(6)
 
     for _ in range(3):
-        addresses, code = compile_recipe("add 6", emit, ["add"])
-        assert call(addresses["add"], 1) == 7
+        (code,) = compile_recipes([Recipe("add 6", emit, ["add"])])
+        assert call(code.addresses["add"], 1) == 7
         del code
         gc.collect()
     assert len(made) == len(builds) == 1
@@ -139,10 +139,10 @@ def test_a_stored_object_that_cannot_be_linked_is_made_anew(builds, store):
 
 
 def test_a_recipe_is_read_again_when_the_generators_change(builds, monkeypatch):
-    compile_recipe("add", lambda: ADD.format(7), ["add"])
+    compile_recipes([Recipe("add", lambda: ADD.format(7), ["add"])])
     monkeypatch.setattr(jit, "generators", lambda: "others")
-    addresses, _code = compile_recipe("add", lambda: ADD.format(8), ["add"])
-    assert call(addresses["add"], 0) == 8
+    (code,) = compile_recipes([Recipe("add", lambda: ADD.format(8), ["add"])])
+    assert call(code.addresses["add"], 0) == 8
 
 
 def test_targets_efforts_names_and_versions_do_not_share_objects(builds, monkeypatch):

@@ -70,14 +70,6 @@ def compile_ir(text: str, names: Sequence[str], effort: int = 2) -> tuple[dict[s
     return code.addresses, code
 
 
-def compile_recipe(
-    description: str, emit: Callable[[], str], names: Sequence[str], effort: int = 2
-) -> tuple[dict[str, int], Code]:
-    """``compile_recipes`` for one."""
-    (code,) = compile_recipes([Recipe(description, emit, names, effort)])
-    return code.addresses, code
-
-
 def compile_recipes(recipes: Sequence[Recipe]) -> list[Code]:
     """Compile many modules; what is in this process or in the store needs no text.
 
