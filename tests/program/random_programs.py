@@ -25,10 +25,12 @@ SMOOTH = {name: f for name, f in UNARY.items() if name not in CHOOSING} | {
     "half": lambda x: x * 0.5,
     "times one": lambda x: x * 1,
     "minus zero": lambda x: x - 0.0,
+    "plus zero": lambda x: -np.square(x * 0.0) + 0.0,
     "there and back": lambda x: x.astype(np.float64).astype(x.dtype),
 }
 PAIRS = {name: f for name, f in BINARY.items() if name not in CHOOSING} | {
     "subtract the mean": lambda x, y: x - np.mean(y),
+    "in double": lambda x, y: (np.mean(x.astype(np.float64)) * np.square(y)).astype(x.dtype),
     "twice": lambda x, y: np.sin(x) * y + np.sin(x),
 }
 CHOICES = {
