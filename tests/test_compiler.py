@@ -608,6 +608,37 @@ def test_other_modules_may_change_at_any_time():
     assert len(programs) == 1
 
 
+@pytest.mark.parametrize("backend", ["source", "native"])
+def test_arrays_from_outside_are_read_where_they_are(backend):
+    data = np.arange(12.0)[::2][::-1]
+    leaf, constant = cr.array(np.arange(6.0)), cr.constant(np.arange(12.0))[::2]
+    compiled = cr.compile(lambda x: (x * data, np.sum(x * leaf), x + constant), backend=backend)
+
+    def check():
+        x = np.full(6, 2.0)
+        for _ in range(3):
+            a, b, c = compiled(x)
+            np.testing.assert_array_equal(a, x * data)
+            np.testing.assert_allclose(b, np.sum(x * leaf.value))
+            np.testing.assert_array_equal(c, x + constant.value)
+
+    check()
+    data[0] = 100.0
+    leaf.value[1] = -1.0
+    check()
+    constant[3] = -5.0  # no longer a view with gaps
+    check()
+    constant[1:3] = 0.0
+    check()
+
+
+def test_misaligned_arrays_are_arguments():
+    odd = np.frombuffer(b"\0" + np.arange(4.0).tobytes(), np.float64, offset=1)
+    with pytest.raises(GraphError, match="not aligned"):
+        cr.compile(lambda x: x * odd)(1.0)
+    np.testing.assert_array_equal(cr.compile(lambda x, odd: x * odd)(2.0, odd), 2 * odd)
+
+
 def test_a_module_as_a_function():
     model = cr.nn.Sequential(cr.nn.Linear(2, 3, rng=0), cr.nn.Tanh())
     f = cr.compile(model)

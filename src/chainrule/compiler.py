@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import update_wrapper
 from inspect import isroutine
 from operator import attrgetter
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 from warnings import warn_explicit
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.calculus.trees import map_leaves
 from chainrule.graph.array import raw
 from chainrule.graph.backward import next_write
-from chainrule.graph.errors import CompileWarning, GraphError
+from chainrule.graph.errors import CompileWarning, GraphError, NonFiniteError
 from chainrule.graph.mode import MODE, PLAIN, Changes
 from chainrule.graph.site import Site, user_site
 from chainrule.native.target import unavailable
@@ -31,6 +31,9 @@ from chainrule.program.recording import Recording, Result, recording
 from chainrule.program.source import source_of
 
 MISSED: Any = object()
+
+if TYPE_CHECKING:
+    from chainrule.native.profile import Profile
 
 
 class Interpreted:
@@ -83,8 +86,8 @@ class _Variant:
 
     def untouched(self) -> bool:
         """Whether nothing was written that could be part of the Program without being its argument."""
-        guards = self.recording.guards.items()
-        return self._looked_at == Changes.last and all(x.number == number for x, number in guards)
+        numbered = [*self.recording.guards.items(), *self.recording.arrays.items()]
+        return self._looked_at == Changes.last and all(x.number == number for x, number in numbered)
 
     def holds(self) -> bool:
         """Whether all that is part of the Program without being its argument is still the same."""
@@ -93,6 +96,8 @@ class _Variant:
             if any(module._changed != changed for module, changed in self.recording.modules.items()):
                 return False
             self._looked_at = looked_at
+        if any(x.number != number for x, number in self.recording.arrays.items()):
+            return False
         guards = self.recording.guards
         for x, number in guards.items():
             if x.number != number:
@@ -117,14 +122,15 @@ class _Variant:
 
         This is what a call in a training loop comes to, so all it needs is at hand: it takes half a microsecond.
         """
-        looked_at, guards, lock = self._looked_at, tuple(self.recording.guards.items()), self._lock
+        looked_at, lock = self._looked_at, self._lock
+        numbered = (*self.recording.guards.items(), *self.recording.arrays.items())
         attempt, result = self.executor.attempt, self._result
         alone = isinstance(self.recording.result, Result) and not self.recording.gradients
 
         def shortcut(args: tuple[Any, ...]) -> Any:
             if Changes.last != looked_at or MODE.get() is not PLAIN:
                 return MISSED
-            for x, number in guards:
+            for x, number in numbered:
                 if x.number != number:
                     return MISSED
             with lock:
@@ -152,6 +158,29 @@ class _Variant:
     def run(self, inputs: Sequence[Any]) -> Any:
         with self._lock:
             return self._result(self.executor.run(inputs))
+
+    def run_checked(self, inputs: Sequence[Any], replay: Callable[[], Any]) -> Any:
+        """Run; if a result or a State comes out not finite, put the States back and ``replay`` the call gate by gate.
+
+        The replay raises NonFiniteError, which names the first gate that went wrong.
+        """
+        states = [state for state, _ in self.executor.program.stores]
+        with self._lock:
+            before = [np.array(state._value) for state in states]
+            outputs = self.executor.run(inputs)
+            if all(np.isfinite(x).all() for x in (*outputs, *map(raw, states))):
+                return self._result(outputs)
+            self._put_back(states, before)
+            try:
+                replay()
+            finally:
+                self._put_back(states, before)
+        raise NonFiniteError("the compiled step gave a value that is not finite; run gate by gate it does not")
+
+    @staticmethod
+    def _put_back(states: Sequence[Any], before: Sequence[Any]) -> None:
+        for state, value in zip(states, before, strict=True):
+            state.assign(value)
 
     def _result(self, outputs: Sequence[Any]) -> Any:
         if self.recording.gradients:
@@ -216,12 +245,15 @@ class Compiled:
             if result is not MISSED:
                 return result
         mode = MODE.get()
-        if mode.recorder is not None or mode.stop_at_nonfinite:
+        if mode.recorder is not None:
             return self.__wrapped__(*args, **kwargs)
         call = self._call(args, kwargs)
         if call.live:
             return self.__wrapped__(*args, **kwargs)
-        return self._variant(call).run(call.inputs)
+        variant = self._variant(call)
+        if mode.stop_at_nonfinite:
+            return variant.run_checked(call.inputs, lambda: self.__wrapped__(*args, **kwargs))
+        return variant.run(call.inputs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Compiled | Bound:
         return self if instance is None else Bound(self, instance)
@@ -251,6 +283,28 @@ class Compiled:
         if args or kwargs or not self._variants:
             return explain(self._variant(self._call(args, kwargs)).recording.program)
         return explain(self._variants[0].recording.program)
+
+    def profile(self, *args: Any, **kwargs: Any) -> Profile:
+        """How long each kernel of this call takes, its operations and bytes, against the roofline: prints as a table.
+
+        The call is run, many times over, and States are put back afterwards. RuntimeError where nothing is native.
+        """
+        call = self._call(args, kwargs)
+        runner = self._native(call)
+        from chainrule.native.profile import profile  # with llvmlite, too
+
+        return profile(runner, call.inputs)
+
+    def llvm(self, *args: Any, **kwargs: Any) -> str:
+        """The LLVM IR of the kernels of this call, each once. RuntimeError where nothing is native."""
+        text: str = self._native(self._call(args, kwargs)).llvm()
+        return text
+
+    def _native(self, call: Call) -> Any:
+        runner = self._variant(call).executor
+        if isinstance(runner, Interpreted):
+            raise RuntimeError(f"{_name(self.__wrapped__)} runs with NumPy: {unavailable() or 'backend is source'}")
+        return runner
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         call = take_apart(args, kwargs, self._static, self._names)
@@ -390,7 +444,8 @@ def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         debug: check each pass over the Program by running it before and after.
 
     Returns a ``Compiled``. Its results are fresh ndarrays in the structure that the function returns. Called with
-    Arrays that carry gradients, or inside ``cr.nonfinite()``, it runs the function itself.
+    Arrays that carry gradients it runs the function itself; inside ``cr.nonfinite()`` a result or State that is not
+    finite has the call replayed gate by gate, from the States before it.
 
     Raises GraphError where a value would be frozen, with the line and what to do; TypeError for arguments that do not
     hash. A function that raises leaves everything as it was.

@@ -55,6 +55,8 @@ class Recording:
     """The function's result with a ``Result`` in place of each array."""
     guards: dict[Array, int]
     """What was read as Python numbers, with its creation number: the Program holds as long as these are the same."""
+    arrays: dict[Array, int]
+    """Arrays from outside that are no States, with their creation number: ``x[i] = v`` makes them other values."""
     modules: dict[Any, int]
     """The modules that were called, with the creation number of their last change; that must be the same, too."""
     gradients: tuple[tuple[Array, int | None, int], ...]
@@ -75,6 +77,7 @@ class Recorder:
         self.captures: dict[int, tuple[Value, Any]] = {}  # by the identity of what is captured
         self.stores: dict[State, Value] = {}
         self.guards: dict[Array, int] = {}
+        self.arrays: dict[Array, int] = {}
         self.labels: dict[Value, str] = {}
         self.gradients_of: list[tuple[Value, Value | str]] = []  # each with the value whose gradient it is, or its name
         self.modules: dict[Any, int] = {}
@@ -159,6 +162,7 @@ class Recorder:
                     f"{x.label()} is part of a circuit outside of the recorded function, which a compiled step cannot "
                     "keep up with: pass it as an argument, compute it inside, or .detach() it"
                 )
+            self.arrays[x] = x.number
             return self.captured(x, x._value)
         raise GraphError(
             f"internal error: {x.label()}{at(x.site)} was made without a gate, so its value would be frozen"
@@ -168,6 +172,11 @@ class Recorder:
         """The Value that stands for what ``owner``, an Array or an ndarray from outside, holds at each run."""
         known = self.captures.get(id(owner))
         if known is None:
+            if not np.asarray(value).flags.aligned:
+                raise GraphError(
+                    f"an array from outside, {describe(value)}, whose elements are not aligned in memory, cannot be "
+                    "read by compiled code: pass it as an argument, or copy it first (np.array(x))"
+                )
             name = self.name_of(owner) if isinstance(owner, Array) else None
             known = Value(np.shape(value), real(np.asarray(value)).dtype, name=name), owner
             self.captures[id(owner)] = known
@@ -404,7 +413,7 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
         recorder.labels,
     )
     program = replace(program, labels=labelled(program, recorder.gradients_of))
-    return Recording(program, result, recorder.guards, recorder.modules, gradients, steps)
+    return Recording(program, result, recorder.guards, recorder.arrays, recorder.modules, gradients, steps)
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Program:
