@@ -64,7 +64,9 @@ def test_quotas_of_control_groups(tmp_path, files, limit):
 def test_a_quota_bounds_the_cores(monkeypatch, allowed, expected):
     monkeypatch.setattr(cores, "physical_cores", lambda _: 8)
     monkeypatch.setattr(cores, "quota", lambda: allowed)
+    cores._within_quota.cache_clear()
     assert available_cores() == expected
+    cores._within_quota.cache_clear()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system knows no affinity")

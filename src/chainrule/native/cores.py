@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 
 MOST = 256
@@ -56,8 +58,12 @@ def get_threads() -> int:
 
 def available_cores() -> int:
     """Cores that the process may run on, within its container's quota."""
-    cores = min(physical_cores(hardware_threads()), MOST)
-    allowed = quota()
+    return _within_quota(frozenset(hardware_threads()))
+
+
+@cache
+def _within_quota(threads: frozenset[int]) -> int:
+    cores, allowed = min(physical_cores(threads), MOST), quota()
     return cores if allowed is None else max(1, min(cores, int(allowed)))
 
 
@@ -68,7 +74,7 @@ def hardware_threads() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
-def physical_cores(threads: set[int], root: Path = Path("/")) -> int:
+def physical_cores(threads: Set[int], root: Path = Path("/")) -> int:
     """How many cores these logical processors belong to; as many as processors where the system does not tell."""
     folder = root / "sys/devices/system/cpu"
     siblings = (_read(folder / f"cpu{number}/topology/thread_siblings_list") or str(number) for number in threads)
