@@ -14,7 +14,7 @@ from warnings import warn_explicit
 
 import numpy as np
 
-from chainrule.calculus.trees import map_leaves
+from chainrule.calculus.trees import leaves, map_leaves
 from chainrule.graph.array import raw
 from chainrule.graph.backward import next_write
 from chainrule.graph.errors import CompileWarning, GraphError, NonFiniteError
@@ -25,6 +25,7 @@ from chainrule.program.call import Call, argument_names, static_places, take_apa
 from chainrule.program.comparison import difference
 from chainrule.program.explain import explain
 from chainrule.program.interpreter import Interpreter, captured
+from chainrule.program.minibatches import Minibatches, over
 from chainrule.program.passes import optimise
 from chainrule.program.program import Program
 from chainrule.program.recording import Recording, Result, recording
@@ -56,6 +57,10 @@ class Interpreted:
 
     def attempt(self, args: tuple[Any, ...]) -> None:
         """Nothing here is worth a short cut."""
+
+    def many(self, inputs: Sequence[Any], steps: Minibatches, count: int, last: frozenset[int]) -> Any:
+        """As ``native.executor.Executor.many``, but one step at a time."""
+        return [x if k in last else x[None] for k, x in enumerate(self.run(inputs))], 1
 
 
 def executor(backend: str | None) -> Callable[[Program], Any]:
@@ -182,6 +187,19 @@ class _Variant:
         for state, value in zip(states, before, strict=True):
             state.assign(value)
 
+    def run_many(self, inputs: Sequence[Any], steps: Minibatches) -> tuple[Any, int]:
+        """The next steps, as many as there should be at once: their results, stacked, and how many they were."""
+        count = max(1, min(steps.at_once, steps.full - steps.done)) if self.compared else 1
+        last = frozenset(index for _, index, _ in self.recording.gradients if index is not None)
+        with self._lock:
+            outputs, done = self.executor.many(inputs, steps, count, last)
+            return self._result(outputs), done
+
+    def result_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the arrays in the result."""
+        outputs = self.executor.program.outputs
+        return [outputs[x].shape for x in leaves(self.recording.result) if isinstance(x, Result)]
+
     def _result(self, outputs: Sequence[Any]) -> Any:
         if self.recording.gradients:
             self._write_gradients(outputs)
@@ -254,6 +272,46 @@ class Compiled:
         if mode.stop_at_nonfinite:
             return variant.run_checked(call.inputs, lambda: self.__wrapped__(*args, **kwargs))
         return variant.run(call.inputs)
+
+    def over(
+        self,
+        *args: Any,
+        batch: int,
+        order: Any = None,
+        progress: Callable[[int, int], Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the function for one minibatch after the other; the results of all steps, stacked.
+
+        It gives what calls in a Python loop would give, to the bit, but native steps have no Python between them. They
+        come back about every 50 ms, so that an interrupt ends them; States have by then what the steps before it left.
+
+        Args:
+            args: the function's arguments. Minibatches are rows of the arrays among them, which have a leading axis of
+                the same length; numbers and all else are passed as they are.
+            batch: rows in a minibatch. The last one has what is left.
+            order: row numbers in the order in which they are taken, or a seed or generator that shuffles them; by
+                default the rows as they are.
+            progress: called with the steps done and all steps, at most every 50 ms and at the end.
+            kwargs: passed to the function as they are.
+
+        Returns the function's result with one more axis in front of each array. Raises ValueError where lengths differ,
+        or where the results of a short last batch do not stack with the others; IndexError for a row that is not there.
+
+        >>> import numpy as np, chainrule as cr
+        >>> w = cr.Parameter(0.0, dtype=float)
+        >>> optimizer = cr.optim.SGD([w], lr=0.25)
+        >>> @cr.compile
+        ... def step(x, y):
+        ...     loss = np.mean((w * x - y) ** 2)
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> x = np.ones(6)
+        >>> step.over(x, 2 * x, batch=2)
+        array([4.  , 1.  , 0.25])
+        """
+        return over(self, Minibatches(args, self._static, batch, order, progress), kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Compiled | Bound:
         return self if instance is None else Bound(self, instance)
@@ -379,6 +437,10 @@ class Bound:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._compiled(self.__self__, *args, **kwargs)
+
+    def over(self, *args: Any, **kwargs: Any) -> Any:
+        """As ``Compiled.over``."""
+        return self._compiled.over(self.__self__, *args, **kwargs)
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """As ``Compiled.program``."""

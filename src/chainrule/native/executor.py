@@ -18,6 +18,7 @@ import numpy as np
 from chainrule.graph.array import raw
 from chainrule.graph.state import State
 from chainrule.native import dispatch
+from chainrule.native.batches import Many
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import Context, run_alone
 from chainrule.native.entry import (
@@ -36,13 +37,15 @@ from chainrule.native.jit import Recipe, compile_recipes
 from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
 from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
-from chainrule.native.products import choose_split, product_kernel, product_recipe, scratch_bytes
+from chainrule.native.products import choose_split, product_ir, product_kernel, product_recipe, scratch_bytes
+from chainrule.native.random_words import with_random_words
 from chainrule.native.repeat import Repeat, loop_code
 from chainrule.native.repeat import block as loop_block
 from chainrule.native.target import current
 from chainrule.native.team import team
 from chainrule.native.views import Buffer, View
 from chainrule.program import interpreter
+from chainrule.program.minibatches import Minibatches
 from chainrule.program.program import Program, Value
 
 LONG = 20_000
@@ -56,11 +59,12 @@ class Executor:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.plan = plan(program)
+        work = with_random_words(program)
+        self.plan = plan(work)
         self.target = current()
         self._keep: list[Any] = []
         self._arena = dispatch.aligned_words(self.plan.arena // 8 + 8)
-        self._owner = dict(program.captures)
+        self._owner = dict(work.captures)
         self.stored = [state for state, _ in program.stores]
         for state in self.stored:
             self._owner.setdefault(self.plan.in_place[state].source, state)
@@ -209,6 +213,16 @@ class Executor:
         products = (k.work for k in self.plan.every() if isinstance(k.work, Product))
         return max((scratch_bytes(p.c.buffer.dtype) for p in products), default=0)
 
+    def llvm(self) -> str:
+        """The IR of every kernel, each once, the largest modules last."""
+        works = [kernel.work for kernel in self.plan.every()]
+        products = [work for work in works if isinstance(work, Product)]
+        nests = [work for work in works if isinstance(work, Nest)] + [p.epilogue for p in products if p.epilogue]
+        texts = {structure(n, self.target.vector_bytes): n for n in nests}
+        parts = [kernel_text(n, self.target.vector_bytes) for n in texts.values()]
+        dtypes = dict.fromkeys(p.c.buffer.dtype for p in products)
+        return "\n".join([*parts, *(product_ir(dtype, self.target)[0] for dtype in dtypes)])
+
     # ---- memory
 
     def _place_states(self) -> None:
@@ -278,6 +292,13 @@ class Executor:
             return None
         outputs = [*map(np.empty, *self._empties)]
         return None if entry(*args, *outputs) else outputs
+
+    def many(
+        self, inputs: Sequence[Any], steps: Minibatches, count: int, last: frozenset[int]
+    ) -> tuple[list[Any], int]:
+        """The next ``count`` steps over minibatches, the first of which is ``inputs``: see ``native.batches``."""
+        sources = [*steps.sources, *[None] * (len(inputs) - len(steps.sources))]
+        return Many(self, sources, steps.order, steps.batch, last).run(inputs, steps.done, count)
 
     def _try_again(self, code: int, inputs: Sequence[Any], outputs: list[Any]) -> None:
         conformed = list(inputs)

@@ -151,6 +151,8 @@ class _Planner:
         group = self._computed_in(value)
         if group is None:
             self._copy(value, target)
+        elif value not in self.views:  # it lies there, for all that read it
+            self.views[value] = target
         else:
             self.extra.setdefault(group, []).append((value, target))
 
@@ -318,7 +320,8 @@ class _Planner:
         stores = []
         for value in group.made:
             others = self.readers.get(self.fusion.root(value), set()) - {group}
-            if others or (group.product is not None and value is group.product[2]):
+            given = value in self.views and isinstance(self.views[value].buffer.source, Output)
+            if others or given or (group.product is not None and value is group.product[2]):
                 stores.append((value, self.view(value)))
         return stores + self.extra.get(group, [])
 

@@ -126,7 +126,7 @@ def describe(work: Work) -> str:
     """A kernel in a few words: its gates and its shape."""
     if isinstance(work, Product):
         (m, k), n = work.a.shape, work.b.shape[1]
-        after = "" if work.epilogue is None else " + " + _gates(work.epilogue)
+        after = "" if work.epilogue is None else " + " + (_gates(work.epilogue) or "copy")
         return f"matmul {m}x{k} @ {k}x{n}{after}"
     if isinstance(work, Nest):
         over = "x".join(map(str, work.kept)) or "1"
