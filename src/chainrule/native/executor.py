@@ -39,6 +39,7 @@ from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
 from chainrule.native.products import choose_split, product_ir, product_kernel, product_recipe, scratch_bytes
 from chainrule.native.random_words import with_random_words
+from chainrule.native.random_words import with_random_words
 from chainrule.native.repeat import Repeat, loop_code
 from chainrule.native.repeat import block as loop_block
 from chainrule.native.target import current
