@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.primitive import Primitive, primitive
-from chainrule.graph.sums import unbroadcast
+from chainrule.graph.sums import summed_rows
 
 
 @primitive
@@ -39,7 +39,7 @@ class Affine(Primitive):
         return np.transpose(x) @ dz
 
     def db(self, dz: Any) -> Any:
-        return unbroadcast(dz, dz.shape[1:])
+        return summed_rows(dz)
 
 
 @primitive

@@ -21,6 +21,11 @@ def _short_ones(n: int, dtype: np.dtype[Any]) -> Any:
     return made
 
 
+def summed_rows(x: Any) -> Any:
+    """The sum of the rows of a matrix, which has the shape of one row."""
+    return ones(x.shape[0], x.dtype) @ x if isinstance(x, np.ndarray) else np.sum(x, axis=0)
+
+
 def summed(x: Any, axes: tuple[int, ...]) -> Any:
     """``np.sum(x, axes, keepdims=True)`` for ndarrays and Arrays.
 
@@ -40,7 +45,7 @@ def unbroadcast(dx: Any, shape: tuple[int, ...]) -> Any:
         return dx
     if len(full) == 2 and isinstance(dx, np.ndarray):
         if shape == full[1:]:  # a bias: summed over the rows
-            return ones(full[0], dx.dtype) @ dx
+            return summed_rows(dx)
         if shape == (full[0], 1):
             return dx @ ones(full[1], dx.dtype)[:, None]
     extra = len(full) - len(shape)
