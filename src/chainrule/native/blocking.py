@@ -40,10 +40,10 @@ from chainrule.native.products import (
     EPILOGUE_ARGS,
     FINISHED_COLUMNS,
     IN_PLACE_ROWS,
+    IN_PLACE_ROWS_APART,
     PACK_A_COLUMNS,
     ROW_BLOCK,
     SCRATCH,
-    SLACK,
     A,
     B,
     C,
@@ -76,11 +76,10 @@ class Product:
         kinds = [POINTER] * 3 + [INT] * 8 + [INT, POINTER]
         self.args = [b.load(element(b, args, integer(n), INT), typ=kind) for n, kind in enumerate(kinds)]
         self.a_scratch = b.load(element(b, self.context, integer(SCRATCH), INT), typ=POINTER)
-        self.b_scratch = element(b, self.a_scratch, integer(DEPTH_BLOCK * ROW_BLOCK + SLACK), self.words.scalar)
+        self.b_scratch = element(b, self.a_scratch, integer(DEPTH_BLOCK * ROW_BLOCK), self.words.scalar)
         rows, columns = b.sub(self.i1, self.i0), b.sub(self.j1, self.j0)
-        self.b_in_place = b.and_(
-            b.icmp_signed("==", self.args[B_COL], integer(1)), b.icmp_signed("<=", rows, integer(IN_PLACE_ROWS))
-        )
+        self.depth_block = even_block(b, self.args[DEPTH], DEPTH_BLOCK, 8)
+        self.b_in_place = self.read_in_place(rows)
         self.a_packed = b.and_(
             b.icmp_signed("!=", self.args[A_COL], integer(1)), b.icmp_signed(">=", columns, integer(PACK_A_COLUMNS))
         )
@@ -88,11 +87,23 @@ class Product:
         one_block = b.icmp_signed("<=", rows, integer(ROW_BLOCK))
         self.panel_distance = b.select(one_block, integer(0), integer(1))
         self.row_block = even_block(b, rows, ROW_BLOCK, self.unit.rows)
-        self.depth_block = even_block(b, self.args[DEPTH], DEPTH_BLOCK, 8)
         column_block = even_block(b, columns, COLUMN_BLOCK, self.words.width)
         loop(b, self.j0, self.j1, column_block, lambda j: self.columns(j, column_block))
         b.ret_void()
         return str(self.module), self.name
+
+    def read_in_place(self, rows: Value) -> Value:
+        """Whether B is read where it is: its rows are contiguous, and those of C too few for packing to pay.
+
+        Rows of B that are a multiple of a page apart compete for the same few places in the caches. Many of them are
+        therefore packed sooner.
+        """
+        b, page = self.b, 4096 // self.words.itemsize
+        pages_apart = b.icmp_signed("==", b.and_(self.args[B_ROW], integer(page - 1)), integer(0))
+        many = b.icmp_signed(">", self.depth_block, integer(DEPTH_BLOCK // 2))
+        most = b.select(b.and_(pages_apart, many), integer(IN_PLACE_ROWS_APART), integer(IN_PLACE_ROWS))
+        contiguous = b.icmp_signed("==", self.args[B_COL], integer(1))
+        return b.and_(contiguous, b.icmp_signed("<=", rows, most))
 
     def columns(self, j: Value, block: Value) -> None:
         """A block of columns, for K in blocks. (One empty block where K is 0.)"""
@@ -142,14 +153,9 @@ class Product:
         place = element(b, args[A], b.add(b.mul(i, args[A_ROW]), b.mul(k, args[A_COL])), scalar)
 
         def packed() -> list[Value]:
-            def one(n: Value) -> None:
-                source = element(b, place, b.mul(n, args[A_ROW]), scalar)
-                panel = element(b, self.a_scratch, b.mul(n, depth), scalar)
-                rows = smaller(b, tile, b.sub(count, n))
-                b.call(self.pack, [source, args[A_COL], args[A_ROW], depth, rows, tile, panel])
-
-            loop(b, integer(0), count, tile, one)
-            return [self.a_scratch, integer(1), integer(2), integer(3), tile, b.mul(tile, depth)]
+            width = b.mul(ceil_div(b, count, integer(self.words.width)), integer(self.words.width))
+            b.call(self.pack, [place, args[A_COL], args[A_ROW], depth, count, width, self.a_scratch])
+            return [self.a_scratch, integer(1), integer(2), integer(3), width, tile]
 
         def in_place() -> list[Value]:
             row = args[A_ROW]

@@ -31,25 +31,25 @@ ROW_GRAIN = 8
 COLUMN_GRAIN = 16
 """Divide rows and columns among threads at multiples of these. (Any other number gives the same bits, slower.)"""
 
-DEPTH_BLOCK = 512
-ROW_BLOCK = 128
-COLUMN_BLOCK = 1024
+DEPTH_BLOCK = 1024
+ROW_BLOCK = 64
+COLUMN_BLOCK = 512
 """The largest blocks of K, of the rows and of the columns of C."""
 FINISHED_COLUMNS = 192
 """How many columns of a block of rows are finished, at least, before the epilogue is called on them."""
 IN_PLACE_ROWS = 128
 """Up to so many rows of C, B is read where it is, if its rows are contiguous; it is packed otherwise."""
-PACK_A_COLUMNS = 512
+IN_PLACE_ROWS_APART = 24
+"""The same where many rows of B are a multiple of 4096 bytes apart."""
+PACK_A_COLUMNS = 256
 """From so many columns of C on, A is packed, unless its rows are contiguous."""
-SLACK = 64
-"""Elements behind the packed block of A that packing may write to."""
 WORTH_SPLITTING = 20_000.0
 """Cycles below which a product is left to one thread."""
 
 
 def scratch_bytes(dtype: np.dtype[Any]) -> int:
     """The scratch memory that a thread needs for products of this dtype, at a multiple of 64 bytes."""
-    return (DEPTH_BLOCK * (ROW_BLOCK + COLUMN_BLOCK) + SLACK) * np.dtype(dtype).itemsize
+    return DEPTH_BLOCK * (ROW_BLOCK + COLUMN_BLOCK) * np.dtype(dtype).itemsize
 
 
 @cache
