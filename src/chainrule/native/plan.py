@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -181,7 +182,7 @@ class _Planner:
         self.states[state] = self.sources[old]
         group = self._computed_in(value)
         if group is not None and value.shape == old.shape and self._can_overwrite(group, value, old):
-            earlier = (self.readers.get(old, set()) | self._checked()) - {group}
+            earlier = (self.readers.get(old, set()) | self._checked) - {group}
             if not any(self._reaches(group, g) for g in earlier):
                 for g in earlier:
                     self.after[g].add(group)
@@ -194,7 +195,7 @@ class _Planner:
         if self.fusion.root(value) in self.sources:  # another State's old value, say: keep it before it is overwritten
             value = self._kept(value)
         copy = self._copy(value, self.views[old])
-        for g in (self.readers.get(old, set()) | self._checked()) - {copy}:
+        for g in (self.readers.get(old, set()) | self._checked) - {copy}:
             self.after[g].add(copy)
 
     def _kept(self, value: Value) -> Value:
@@ -224,6 +225,7 @@ class _Planner:
             if isinstance(step, Read) and self.fusion.root(step.value) is old
         )
 
+    @cached_property
     def _checked(self) -> set[Group]:
         """Groups that can fail, by a bad index for example: they run before anything is overwritten."""
         return {
