@@ -39,7 +39,6 @@ from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
 from chainrule.native.products import choose_split, product_ir, product_kernel, product_recipe, scratch_bytes
 from chainrule.native.random_words import with_random_words
-from chainrule.native.random_words import with_random_words
 from chainrule.native.repeat import Repeat, loop_code
 from chainrule.native.repeat import block as loop_block
 from chainrule.native.target import current
@@ -403,9 +402,9 @@ class Executor:
         """The address of a buffer, and what owns the memory there."""
         if buffer.source is None:
             return self._arena.ctypes.data + buffer.offset, self._arena
-        owner = memory.get(buffer.source)
+        owner = self._cells.get(buffer.source)  # a Python float among the inputs
         if owner is None:
-            owner = self._cells.get(buffer.source)
+            owner = memory.get(buffer.source)
         if owner is None:
             owner = np.asarray(raw(self._owner[buffer.source]))
         return owner.ctypes.data, owner
