@@ -96,6 +96,7 @@ def test_identifiers():
     assert identifier("sinc'") == "sinc"
     assert identifier("0") == "x0"
     assert identifier("'") == "x"
+    assert identifier("\u00b5") == "\u03bc"  # two ways to write one name
 
 
 def test_no_identifier_is_reserved():

@@ -238,6 +238,14 @@ def test_the_text_is_the_same_each_time():
     assert len(texts) == 1
 
 
+def test_small_constants_are_shown():
+    numbers, ones = np.arange(20), np.array([3, 1])
+    source = source_of(record(lambda x: x[:, None] * numbers + np.sum(ones), (np.ones(3),)))
+    assert "constant_1: int64 (20,) = np.arange(20)" in source
+    assert "= [3, 1]" in source_of(record(lambda x: x * ones, (np.ones(2),)))
+    assert "float64 (2,)\n" in source_of(record(lambda x: x * np.ones(2), (np.ones(2),)))
+
+
 def test_nothing_to_compute():
     x = value(3, name="x")
     assert source_of(program([x], [], x)).endswith("    return x\n")

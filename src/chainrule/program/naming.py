@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import groupby, islice
 from types import FunctionType, ModuleType
 from typing import Any
+from unicodedata import normalize
 
 from chainrule.gates.shape import Cast
 from chainrule.graph.array import Array
@@ -63,7 +64,7 @@ def store_names(program: Program, identifiers: dict[Value, str]) -> list[str]:
 
 def identifier(label: str) -> str:
     """A label with everything replaced that a Python name cannot have."""
-    name = re.sub(r"\W+", "_", label).strip("_") or "x"
+    name = re.sub(r"\W+", "_", normalize("NFKC", label)).strip("_") or "x"  # Python reads names in this form
     return f"x{name}" if name[0].isdigit() else name
 
 

@@ -22,6 +22,8 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from chainrule.gates.arithmetic import Add, Divide, Multiply, Negative, Subtract
 from chainrule.gates.shape import Cast, Reshape, Transpose
 from chainrule.graph.site import Site
@@ -33,6 +35,8 @@ MOVES = (Transpose, Reshape)
 """Gates that are written where their result is used, if that is one place."""
 PYTHONS = (Add, Subtract, Multiply, Divide, Negative)
 """Gates whose text makes a Python number of Python numbers."""
+FEW = 8
+"""Constants of at most so many elements are shown."""
 LONGEST = 100
 """Longer lines are broken where that is simple."""
 WIDEST = 60
@@ -82,7 +86,11 @@ class _Printer:
         return in_lines(f"def {function_name(self.program)}(", arguments, "):")
 
     def _docstring(self) -> list[str]:
-        lines = [f"{self.names[value]}: {self._kind(value, said=False)}" for value in self.program.sources()]
+        held = {value: shown(source) for value, source in self.program.captures}
+        lines = [
+            f"{self.names[value]}: {self._kind(value, said=False)}{held.get(value, '')}"
+            for value in self.program.sources()
+        ]
         if self.usual is not None:
             lines.append(f"Results are {self.usual} where nothing else is said.")
         return [f'    """{lines[0]}', *(f"    {line}" for line in lines[1:]), '    """'] if lines else []
@@ -140,6 +148,15 @@ class _Printer:
             stored = zip(store_names(self.program, self.names), self.program.stores, strict=True)
             parts.append(in_lines("{", [f'"{name}": {self.names[value]}' for name, (_, value) in stored], "}"))
         return f"return {', '.join(parts) or '()'}"
+
+
+def shown(source: Any) -> str:
+    """What small constants are, such as `` = np.arange(64)``; empty for what changes and for what is large."""
+    if not isinstance(source, np.ndarray) or source.dtype.kind not in "iu" or source.ndim > 1:
+        return ""
+    if source.ndim == 1 and np.array_equal(source, np.arange(source.size)):
+        return f" = np.arange({source.size})"
+    return f" = {source.tolist()}" if source.size <= FEW else ""
 
 
 def in_lines(start: str, parts: list[str], end: str) -> str:
