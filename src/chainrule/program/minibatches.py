@@ -1,0 +1,167 @@
+"""One pass over arrays in minibatches: which rows are in which step, and what all steps together have given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus.trees import leaves, map_leaves
+from chainrule.graph.array import Array, raw
+from chainrule.graph.errors import describe
+from chainrule.graph.mode import MODE
+from chainrule.program.call import is_input, take_apart
+from chainrule.random.generator import Generator
+
+A_WHILE = 0.05
+"""Seconds after which steps come up to Python for air: for progress, and for an interrupt."""
+GROWTH = 8
+"""By what factor the number of steps in one go grows at most."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An array of whose rows minibatches are made, C-contiguous and in the machine's byte order."""
+
+    values: NDArray[Any]
+
+
+class Minibatches:
+    """One pass: ``done`` of ``total`` steps. See ``Compiled.over`` for the arguments."""
+
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        static: Collection[int | str],
+        batch: int,
+        order: Any,
+        progress: Callable[[int, int], Any] | None,
+    ) -> None:
+        self.args, self.static, self.batch, self.progress = args, static, batch, progress
+        if batch < 1:
+            raise ValueError(f"a batch has at least one row, not {batch}")
+        self.rows = self._rows()
+        self.order = _checked(order, self.rows)
+        many = self.rows if self.order is None else len(self.order)
+        if not many:
+            raise ValueError("there are no rows to go over")
+        self.total = -(-many // batch)
+        self.full = many // batch
+        """How many minibatches are of full length; the last one may be short."""
+        self.done = 0
+        self.at_once = 1
+        """How many steps to do in one go."""
+        self._pieces: list[Any] = []
+        self._begun = self._told = time.perf_counter()
+
+    def _rows(self) -> int:
+        batched = [x for i, arg in enumerate(self.args) if i not in self.static for x in leaves(arg) if is_batched(x)]
+        lengths = {len(x): x for x in batched}
+        if len(lengths) > 1:
+            told = " and ".join(describe(raw(x)) for x in list(lengths.values())[:2])
+            raise ValueError(f"minibatches are rows of arrays of one length, and there are {told}")
+        if not lengths:
+            raise ValueError("over() goes over the rows of arrays, and there is none among the positional arguments")
+        return next(iter(lengths))
+
+    def arguments(self, step: int) -> tuple[Any, ...]:
+        """The arguments of one step."""
+        chosen: Any = slice(step * self.batch, (step + 1) * self.batch)
+        if self.order is not None:
+            chosen = self.order[chosen]
+
+        def part(x: Any) -> Any:
+            return x[chosen] if is_batched(x) else x
+
+        return tuple(x if i in self.static else map_leaves(part, x) for i, x in enumerate(self.args))
+
+    @cached_property
+    def sources(self) -> list[Source | None]:
+        """For each input in the arguments the array whose rows it is; None for a number."""
+        inputs = take_apart(self.args, {}, self.static).inputs
+        return [Source(np.ascontiguousarray(x)) if is_batched(x) else None for x in inputs]
+
+    # ---- what was done
+
+    def add(self, result: Any) -> None:
+        """Note the result of one step."""
+        self.add_many(map_leaves(lambda x: x[None] if is_result(x) else x, result), 1)
+
+    def add_many(self, stacked: Any, steps: int) -> None:
+        """Note the results of several steps; how long they took decides how many come next."""
+        self._pieces.append(stacked)
+        self.done += steps
+        now = time.perf_counter()
+        took, self._begun = now - self._begun, now
+        self.at_once = max(1, min(GROWTH * steps, int(steps * A_WHILE / max(took, 1e-9))))
+        if self.progress is not None and (self.done == self.total or now - self._told >= A_WHILE):
+            self._told = now
+            self.progress(self.done, self.total)
+
+    def results(self) -> Any:
+        """The results of all steps, stacked; what is no array is as in the first step."""
+        return map_leaves(
+            lambda *xs: np.concatenate(xs) if is_result(xs[0]) else xs[0], self._pieces[0], *self._pieces[1:]
+        )
+
+
+def over(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Any:
+    """Call a ``compiler.Compiled`` for all minibatches: see its method of this name."""
+    mode = MODE.get()
+    plain = mode.recorder is None and not mode.stop_at_nonfinite
+    if plain:
+        _check_short(compiled, steps, kwargs)
+    while steps.done < steps.total:
+        arguments = steps.arguments(steps.done)
+        call = compiled._call(arguments, kwargs)
+        if plain and not call.live:
+            steps.add_many(*compiled._variant(call).run_many(call.inputs, steps))
+        else:
+            steps.add(compiled(*arguments, **kwargs))
+    return steps.results()
+
+
+def _check_short(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> None:
+    """Refuse results that do not stack before anything has changed."""
+    if not 0 < steps.full < steps.total:
+        return
+    calls = [compiled._call(steps.arguments(k), kwargs) for k in (steps.total - 1, 0)]
+    if any(call.live for call in calls):
+        return
+    short, full = [compiled._variant(call).result_shapes() for call in calls]
+    if short != full:
+        raise ValueError(
+            f"the last minibatch is short, and results of the shapes {short} do not stack with {full}: leave it out, "
+            "or return means"
+        )
+
+
+def is_batched(x: Any) -> bool:
+    """Whether a leaf of the arguments is an array of rows."""
+    return is_input(x) and np.ndim(raw(x)) > 0
+
+
+def is_result(x: Any) -> bool:
+    return isinstance(x, (Array, np.ndarray, np.generic))
+
+
+def _checked(order: Any, rows: int) -> NDArray[np.int64] | None:
+    """The order as row numbers from 0: drawn, or given."""
+    if order is None:
+        return None
+    if isinstance(order, int) and not isinstance(order, bool):
+        order = Generator(order)
+    if isinstance(order, (Generator, np.random.Generator)):
+        return np.ascontiguousarray(order.permutation(rows), np.int64)
+    given: Any = np.asarray(raw(order))
+    if given.ndim != 1 or given.dtype.kind not in "iu":
+        raise TypeError(f"order is a list of row numbers, a seed or a generator, not {describe(given)}")
+    bad = np.flatnonzero((given < -rows) | (given >= rows))
+    if len(bad):
+        raise IndexError(f"order[{bad[0]}] is {given[bad[0]]}, and there are {rows} rows")
+    return np.where(given < 0, given + rows, given).astype(np.int64)
