@@ -387,6 +387,16 @@ def test_numpy_scalars_keep_their_dtype_and_python_floats_are_weak():
     np.testing.assert_array_equal(f(x, np.float64(4)), [4, 4])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.int8, np.uint64, np.bool_])
+def test_every_dtype(dtype):
+    x = np.array([0, 1, 1], dtype)
+    f = cr.compile(lambda x: (x * x, np.sum(x), x + 0.5))
+    for _ in range(3):
+        for z, expected in zip(f(x), (x * x, np.sum(x), x + 0.5), strict=True):
+            assert z.dtype == expected.dtype
+            np.testing.assert_array_equal(z, expected)
+
+
 def test_one_program_for_each_kind_of_call():
     f = cr.compile(lambda x, n, flag=True: x * n if flag else x)
     f(np.ones(2), 1)

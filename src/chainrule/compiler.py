@@ -27,7 +27,7 @@ from chainrule.program.explain import explain
 from chainrule.program.interpreter import Interpreter, captured
 from chainrule.program.minibatches import Minibatches, over
 from chainrule.program.passes import optimise
-from chainrule.program.program import Program
+from chainrule.program.program import Program, Value
 from chainrule.program.recording import Recording, Result, recording
 from chainrule.program.source import source_of
 
@@ -63,18 +63,24 @@ class Interpreted:
         return [x if k in last else x[None] for k, x in enumerate(self.run(inputs))], 1
 
 
-def executor(backend: str | None) -> Callable[[Program], Any]:
-    """What runs Programs: ``native`` code, NumPy gate by gate (``source``), or for None the better one that is there.
+def executor(program: Program, backend: str | None) -> Any:
+    """What runs a Program: ``native`` code, its printed ``source``, or for None the better one that is there.
 
-    Raises ValueError for another name, ImportError for native code without llvmlite.
+    Processors have no long doubles worth the name: a Program with any runs with NumPy. Raises ValueError for another
+    name, ImportError for native code without llvmlite.
     """
     if backend not in (None, "native", "source"):
         raise ValueError(f"backend is 'native' or 'source', not {backend!r}")
-    if backend == "source" or (backend is None and unavailable() is not None):
-        return Interpreted
+    values = (*program.sources(), *(i.result for i in program.instructions))
+    if backend == "source" or (backend is None and unavailable() is not None) or any(_is_long(x) for x in values):
+        return Interpreted(program)
     from chainrule.native.executor import Executor  # with llvmlite, which importing chainrule must not wait for
 
-    return Executor
+    return Executor(program)
+
+
+def _is_long(value: Value) -> bool:
+    return value.dtype.kind == "f" and value.dtype.itemsize > np.dtype(np.float64).itemsize
 
 
 class _Variant:
@@ -398,7 +404,7 @@ class Compiled:
     def _made(self, call: Call) -> _Variant:
         made = self._recorded(call)
         program = optimise(made.program, debug=self._debug, inputs=call.inputs)
-        return _Variant(call, made, executor(self._backend)(program))
+        return _Variant(call, made, executor(program, self._backend))
 
     def _too_many(self) -> str:
         """Which argument keeps changing, in words."""

@@ -233,9 +233,9 @@ class Fusion:
             self.deferred.add(i.result)
         elif _pointwise(i):
             self._place_pointwise(i)
-        elif isinstance(i.gate, (Sum, Max, Min, Prod)):
+        elif isinstance(i.gate, (Sum, Max, Min, Prod)) and _in_native_dtypes(i):
             self._place_reduction(i)
-        elif isinstance(i.gate, Matmul):
+        elif isinstance(i.gate, Matmul) and _in_native_dtypes(i):
             self._place_product(i)
         elif isinstance(i.gate, Reshape):
             self._place_copy(i)
@@ -454,7 +454,7 @@ class Fusion:
 
     def _place_pieces(self, i: Instruction) -> bool:
         pieces = pieces_of(i) if isinstance(i.gate, (ScatterAdd, SetItem, Concatenate, Pad)) else None
-        if pieces is None or any(x.dtype not in NATIVE for x in (*i.reads(), i.result)):
+        if pieces is None or not _in_native_dtypes(i):
             return False
         for x in i.reads():
             self._settle(x)
@@ -554,7 +554,7 @@ def _pointwise(i: Instruction) -> bool:
         gate.elementwise
         and not isinstance(gate, BroadcastTo)
         and lowers(gate)
-        and all(x.dtype in NATIVE for x in (*i.reads(), i.result))
+        and _in_native_dtypes(i)
         and _computable(i)
     )
 
@@ -565,3 +565,7 @@ def _computable(i: Instruction) -> bool:
         return NATIVE.issuperset(i.gate.computes_in(*map(_told, i.operands)))
     except TypeError:
         return False
+
+
+def _in_native_dtypes(i: Instruction) -> bool:
+    return all(x.dtype in NATIVE for x in (*i.reads(), i.result))
