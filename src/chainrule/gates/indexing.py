@@ -39,20 +39,20 @@ def taken_apart(index: Any) -> tuple[Template, list[Any]]:
     arrays: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         kind = type(part)
-        if kind is np.ndarray or isinstance(part, (Array, np.ndarray, list, tuple, bool, np.bool_)):
-            template.append(np.ndarray)
-            arrays.append(part)
-        elif kind is slice:
+        if kind is slice:
             template.append((_bound(part.start), _bound(part.stop), _bound(part.step)))
         elif kind is int or part is None or part is Ellipsis:
             template.append(part)
+        elif kind is np.ndarray or isinstance(part, (Array, np.ndarray, list, tuple, bool, np.bool_)):
+            template.append(np.ndarray)
+            arrays.append(part)
         else:
             template.append(_integer(part))
     return tuple(template), _kept(arrays) if arrays else arrays
 
 
 def _bound(end: Any) -> int | None:
-    return end if end is None else operator.index(end)
+    return end if end is None or type(end) is int else operator.index(end)
 
 
 def _integer(part: Any) -> int:
