@@ -252,6 +252,84 @@ def test_the_code_of_a_kernel_is_returned(bind):
     assert bind(Step(table.words(), Context(), keep=table))() == 42
 
 
+# ---- results
+
+
+def squares(*results, fail=0, **options):
+    """A step of no arguments that squares 0, 1, ... into each of its results, and may fail."""
+    table, arguments = Table(), []
+    for _ in results:
+        args = table.add("square", np.arange(N + 0.0), 0, i=(0, N))
+        arguments.append(ArrayArgument(F8, (N,), patches=[(args.ctypes.data + 8, 0)]))
+    if fail:
+        table.add("fail", 0, fail)
+    return Step(table.words(), Context(), results=arguments, keep=table, **options)
+
+
+def test_one_result_is_returned_as_it_is(bind):
+    call = bind(squares(1))
+    first, second = call(), call()
+    assert first is not second
+    assert type(first) is np.ndarray
+    assert first.tolist() == second.tolist() == [0, 1, 4, 9, 16, 25]
+    references = sys.getrefcount(first)
+    assert references == 2
+    assert first.flags.owndata
+    assert first.flags.writeable
+
+
+def test_several_results_are_a_tuple(bind):
+    call = bind(squares(1, 2, 3))
+    results = call()
+    assert type(results) is tuple
+    assert [x.tolist() for x in results] == [[0, 1, 4, 9, 16, 25]] * 3
+    assert len({x.ctypes.data for x in results}) == 3
+
+
+def test_many_results(bind):
+    results = bind(squares(*range(2000)))()
+    assert len(results) == 2000
+    assert all(x[5] == 25 for x in results)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_no_results_are_kept_when_something_is_wrong(bind, count):
+    failing, fine = bind(squares(*range(count), fail=7)), bind(squares(*range(count)))
+    exhausted = bind(squares(*range(count), renumbered=[cr.State(0.0)], number=iter(()).__next__))
+
+    def all_wrong():
+        assert failing() == 7
+        assert fine(1) == MISMATCH
+        with pytest.raises(StopIteration):
+            exhausted()
+
+    tracemalloc.start()
+    for _ in range(200):
+        all_wrong()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(1000):
+        all_wrong()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 10_000
+
+
+def test_results_that_memory_does_not_suffice_for(bind):
+    huge = ArrayArgument(F8, (2**57,))
+    small = ArrayArgument(F8, (N,))
+    call = bind(Step(Table().words(), Context(), results=[small, huge]))
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            call()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "i4", "?", "q"])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 4), (1, 1, 2)])
+def test_dtypes_and_shapes_of_results(bind, dtype, shape):
+    result = bind(Step(Table().words(), Context(), results=[ArrayArgument(np.dtype(dtype), shape)]))()
+    assert (result.dtype, result.shape) == (np.dtype(dtype), shape)
+
+
 # ---- states
 
 

@@ -12,7 +12,8 @@
   i64, ptr,           ; 3 how many states, 4 states
   i64, ptr, ptr,      ; 5 how many slots get a number, 6 their addresses, 7 what makes the number
   ptr, i64, i64, ptr, ; 8 rows, 9 first, 10 last, 11 context
-  i64, ptr, ptr, ptr  ; 12 whether it is long, 13 team or null, 14 the type of ndarrays, 15 what runs the rows
+  i64, ptr, ptr, ptr, ; 12 whether it is long, 13 team or null, 14 the type of ndarrays, 15 what runs the rows
+  i64, ptr, ptr       ; 16 how many results, 17 results, 18 numpy.empty
 }
 ;                    kind expected; its patches: first, end
 %Argument = type { i64, ptr, i64, i64 }
@@ -20,6 +21,8 @@
 %Patch = type { ptr, i64 }
 ;                 slot object references layout data
 %State = type { ptr, ptr, i64, ptr, ptr }
+;                shape dtype layout; patches: first, end
+%Result = type { ptr, ptr, ptr, i64, i64 }
 ;                 dtype flags ndim; lengths and strides follow
 %Layout = type { ptr, i64, i64, [0 x i64] }
 
@@ -29,22 +32,38 @@ declare double @PyFloat_AsDouble(ptr)
 declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyObject_CallNoArgs(ptr)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyTuple_New(i64)
+declare i32 @PyTuple_SetItem(ptr, i64, ptr)
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 
 ; PyObject *entry(PyObject *self, PyObject *const *args, Py_ssize_t nargs): METH_FASTCALL. `self` is an ndarray that
-; holds the block. Returns the code as an int: 0 fine, positive from a kernel, negative: nothing was done.
+; holds the block. Returns the results (one as it is, several as a tuple), or the code as an int: 0 fine, without results;
+; positive from a kernel; negative: nothing was done.
 define ptr @entry(ptr %self, ptr %given, i64 %count) {
   %block.at = getelementptr %Array, ptr %self, i64 0, i32 1
   %block = load ptr, ptr %block.at
   %wanted = load i64, ptr %block
   %right = icmp eq i64 %count, %wanted
-  br i1 %right, label %ask, label %mismatch
+  br i1 %right, label %prepare, label %mismatch
 mismatch:
   %minus.one = call ptr @PyLong_FromLongLong(i64 -1)
   ret ptr %minus.one
+prepare:
+  ; Results first: to make an object might run the garbage collector, and with it any Python code. Nothing of the kind
+  ; comes between the checks and the run.
+  %result.count.at = getelementptr %Entry, ptr %block, i64 0, i32 16
+  %result.count = load i64, ptr %result.count.at
+  %results = alloca ptr, i64 %result.count
+  %made = call i64 @make_results(ptr %block, ptr %results)
+  %complete = icmp eq i64 %made, %result.count
+  br i1 %complete, label %ask, label %incomplete
+incomplete:
+  call void @drop(ptr %results, i64 %made)
+  ret ptr null
 ask:
   ; The context, and with it all memory of the step, is this call's until it is done.
   %context.at = getelementptr %Entry, ptr %block, i64 0, i32 11
@@ -52,36 +71,112 @@ ask:
   %busy = getelementptr %Context, ptr %context, i64 0, i32 4
   %was = cmpxchg ptr %busy, i64 0, i64 1 seq_cst seq_cst
   %free = extractvalue { i64, i1 } %was, 1
-  br i1 %free, label %checks, label %occupied
-occupied:
-  %minus.three = call ptr @PyLong_FromLongLong(i64 -3)
-  ret ptr %minus.three
+  br i1 %free, label %checks, label %tell
 checks:
-  %refused = call i64 @refused(ptr %block, ptr %given)
+  %refused = call i64 @refused(ptr %block, ptr %given, ptr %results)
   %accepted = icmp eq i64 %refused, 0
   br i1 %accepted, label %go, label %leave
 leave:
   store atomic i64 0, ptr %busy release, align 8
-  %negative = call ptr @PyLong_FromLongLong(i64 %refused)
-  ret ptr %negative
+  br label %tell
 go:
-  call void @patch(ptr %block, ptr %given)
+  call void @patch(ptr %block, ptr %given, ptr %results)
   %code = call i64 @run_entry(ptr %block, ptr %context)
   store atomic i64 0, ptr %busy release, align 8
   %fine = icmp eq i64 %code, 0
   br i1 %fine, label %number, label %tell
 number:
   %numbered = call i1 @renumber(ptr %block)
-  br i1 %numbered, label %tell, label %raise
-tell:
-  %result = call ptr @PyLong_FromLongLong(i64 %code)
-  ret ptr %result
+  br i1 %numbered, label %hand.over, label %raise
 raise:
+  call void @drop(ptr %results, i64 %result.count)
   ret ptr null
+hand.over:
+  switch i64 %result.count, label %several [ i64 0, label %tell
+                                             i64 1, label %one ]
+one:
+  %only = load ptr, ptr %results
+  ret ptr %only
+several:
+  %tuple = call ptr @tuple(ptr %results, i64 %result.count)
+  ret ptr %tuple
+tell:
+  %told = phi i64 [ -3, %ask ], [ %refused, %leave ], [ %code, %go ], [ 0, %hand.over ]
+  call void @drop(ptr %results, i64 %result.count)
+  %answer = call ptr @PyLong_FromLongLong(i64 %told)
+  ret ptr %answer
+}
+
+; New arrays for the results; how many could be made (if not all, Python has set the exception).
+define internal i64 @make_results(ptr %block, ptr %results) alwaysinline {
+start:
+  %count.at = getelementptr %Entry, ptr %block, i64 0, i32 16
+  %count = load i64, ptr %count.at
+  %rows.at = getelementptr %Entry, ptr %block, i64 0, i32 17
+  %rows = load ptr, ptr %rows.at
+  %empty.at = getelementptr %Entry, ptr %block, i64 0, i32 18
+  %empty = load ptr, ptr %empty.at
+  br label %next
+next:
+  %k = phi i64 [ 0, %start ], [ %after, %good ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %one, label %end
+one:
+  %shape.and.dtype = getelementptr %Result, ptr %rows, i64 %k ; which begins with the two arguments
+  %object = call ptr @PyObject_Vectorcall(ptr %empty, ptr %shape.and.dtype, i64 2, ptr null)
+  %place = getelementptr ptr, ptr %results, i64 %k
+  store ptr %object, ptr %place
+  %failed = icmp eq ptr %object, null
+  br i1 %failed, label %end, label %good
+good:
+  %after = add i64 %k, 1
+  br label %next
+end:
+  ret i64 %k
+}
+
+define internal void @drop(ptr %objects, i64 %count) {
+start:
+  br label %next
+next:
+  %k = phi i64 [ 0, %start ], [ %after, %one ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %one, label %end
+one:
+  %place = getelementptr ptr, ptr %objects, i64 %k
+  %object = load ptr, ptr %place
+  call void @Py_DecRef(ptr %object)
+  %after = add i64 %k, 1
+  br label %next
+end:
+  ret void
+}
+
+; A tuple that takes over the objects; null (and an exception) if Python has no memory.
+define internal ptr @tuple(ptr %objects, i64 %count) {
+start:
+  %tuple = call ptr @PyTuple_New(i64 %count)
+  %failed = icmp eq ptr %tuple, null
+  br i1 %failed, label %give.up, label %next
+give.up:
+  call void @drop(ptr %objects, i64 %count)
+  ret ptr null
+next:
+  %k = phi i64 [ 0, %start ], [ %after, %one ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %one, label %end
+one:
+  %place = getelementptr ptr, ptr %objects, i64 %k
+  %object = load ptr, ptr %place
+  %set = call i32 @PyTuple_SetItem(ptr %tuple, i64 %k, ptr %object)
+  %after = add i64 %k, 1
+  br label %next
+end:
+  ret ptr %tuple
 }
 
 ; 0 if the step can run: -4 without a team where one is wanted, -2 if a state is not as it was, -1 for wrong arguments.
-define internal i64 @refused(ptr %block, ptr %given) alwaysinline {
+define internal i64 @refused(ptr %block, ptr %given, ptr %results) alwaysinline {
 start:
   %team.at = getelementptr %Entry, ptr %block, i64 0, i32 13
   %team.block = load ptr, ptr %team.at
@@ -95,6 +190,10 @@ start:
   %arguments.at = getelementptr %Entry, ptr %block, i64 0, i32 1
   %arguments = load ptr, ptr %arguments.at
   %argument.count = load i64, ptr %block
+  %result.count.at = getelementptr %Entry, ptr %block, i64 0, i32 16
+  %result.count = load i64, ptr %result.count.at
+  %result.rows.at = getelementptr %Entry, ptr %block, i64 0, i32 17
+  %result.rows = load ptr, ptr %result.rows.at
   br i1 %no.team, label %next.state, label %team
 team:
   %size = load i64, ptr %team.block
@@ -114,7 +213,7 @@ state.good:
 next.argument:
   %a = phi i64 [ 0, %next.state ], [ %a.after, %argument.good ]
   %more.arguments = icmp ult i64 %a, %argument.count
-  br i1 %more.arguments, label %argument, label %end
+  br i1 %more.arguments, label %argument, label %next.result
 argument:
   %argument.at = getelementptr %Argument, ptr %arguments, i64 %a
   %object.at = getelementptr ptr, ptr %given, i64 %a
@@ -124,8 +223,22 @@ argument:
 argument.good:
   %a.after = add i64 %a, 1
   br label %next.argument
+next.result:
+  %r = phi i64 [ 0, %next.argument ], [ %r.after, %result.good ]
+  %more.results = icmp ult i64 %r, %result.count
+  br i1 %more.results, label %result, label %end
+result:
+  %layout.at = getelementptr %Result, ptr %result.rows, i64 %r, i32 2
+  %layout = load ptr, ptr %layout.at
+  %made.at = getelementptr ptr, ptr %results, i64 %r
+  %made = load ptr, ptr %made.at
+  %usable = call i1 @fits(ptr %made, ptr %layout, ptr %ndarray)
+  br i1 %usable, label %result.good, label %end
+result.good:
+  %r.after = add i64 %r, 1
+  br label %next.result
 end:
-  %answer = phi i64 [ -4, %team ], [ -2, %state ], [ 0, %next.argument ], [ -1, %argument ]
+  %answer = phi i64 [ -4, %team ], [ -2, %state ], [ -1, %argument ], [ 0, %next.result ], [ -1, %result ]
   ret i64 %answer
 }
 
@@ -269,7 +382,7 @@ no:
 }
 
 ; Write each argument's data pointer (plus an offset), or its value, to where the kernels look for it.
-define internal void @patch(ptr %block, ptr %given) alwaysinline {
+define internal void @patch(ptr %block, ptr %given, ptr %results) alwaysinline {
 start:
   %overflow = alloca i32
   %count = load i64, ptr %block
@@ -277,11 +390,15 @@ start:
   %arguments = load ptr, ptr %arguments.at
   %patches.at = getelementptr %Entry, ptr %block, i64 0, i32 2
   %patches = load ptr, ptr %patches.at
+  %result.count.at = getelementptr %Entry, ptr %block, i64 0, i32 16
+  %result.count = load i64, ptr %result.count.at
+  %result.rows.at = getelementptr %Entry, ptr %block, i64 0, i32 17
+  %result.rows = load ptr, ptr %result.rows.at
   br label %next
 next:
   %a = phi i64 [ 0, %start ], [ %a.after, %done ]
   %more = icmp ult i64 %a, %count
-  br i1 %more, label %argument, label %end
+  br i1 %more, label %argument, label %next.result
 argument:
   %argument.at = getelementptr %Argument, ptr %arguments, i64 %a
   %object.at = getelementptr ptr, ptr %given, i64 %a
@@ -307,11 +424,38 @@ int:
   br label %write
 write:
   %value = phi i64 [ %data, %array ], [ %bits, %float ], [ %int.value, %int ]
-  br label %next.patch
-next.patch:
-  %p = phi i64 [ %first, %write ], [ %p.after, %one ]
-  %more.patches = icmp ult i64 %p, %last
-  br i1 %more.patches, label %one, label %done
+  call void @write(ptr %patches, i64 %first, i64 %last, i64 %value)
+  br label %done
+done:
+  %a.after = add i64 %a, 1
+  br label %next
+next.result:
+  %r = phi i64 [ 0, %next ], [ %r.after, %result ]
+  %more.results = icmp ult i64 %r, %result.count
+  br i1 %more.results, label %result, label %end
+result:
+  %made.at = getelementptr ptr, ptr %results, i64 %r
+  %made = load ptr, ptr %made.at
+  %memory.at = getelementptr %Array, ptr %made, i64 0, i32 1
+  %memory = load i64, ptr %memory.at
+  %from.at = getelementptr %Result, ptr %result.rows, i64 %r, i32 3
+  %from = load i64, ptr %from.at
+  %to.at = getelementptr %Result, ptr %result.rows, i64 %r, i32 4
+  %to = load i64, ptr %to.at
+  call void @write(ptr %patches, i64 %from, i64 %to, i64 %memory)
+  %r.after = add i64 %r, 1
+  br label %next.result
+end:
+  ret void
+}
+
+define internal void @write(ptr %patches, i64 %first, i64 %last, i64 %value) alwaysinline {
+start:
+  br label %next
+next:
+  %p = phi i64 [ %first, %start ], [ %after, %one ]
+  %more = icmp ult i64 %p, %last
+  br i1 %more, label %one, label %end
 one:
   %patch.at = getelementptr %Patch, ptr %patches, i64 %p
   %where = load ptr, ptr %patch.at
@@ -319,10 +463,7 @@ one:
   %offset = load i64, ptr %offset.at
   %sum = add i64 %value, %offset
   store i64 %sum, ptr %where
-  %p.after = add i64 %p, 1
-  br label %next.patch
-done:
-  %a.after = add i64 %a, 1
+  %after = add i64 %p, 1
   br label %next
 end:
   ret void

@@ -1,8 +1,9 @@
 """A step that Python calls as one native function: arguments checked, pointers put in place, the table run.
 
-``bind`` makes a callable from a ``Step``. It takes the arguments of the step, outputs last, and returns an int:
+``bind`` makes a callable from a ``Step``. It takes the arguments of the step and returns its results: new arrays, one
+as it is, several as a tuple. A step without results (its outputs may be arguments) returns FINE, 0. Other ints tell why
+there is no result:
 
-    FINE        the step has run
     positive    a kernel stored this error code (the table was stopped at the next CHECK)
     MISMATCH    an argument is not what was bound: another type, dtype, shape, layout, or their number
     REBIND      a state has another buffer, or somebody else holds its buffer
@@ -142,9 +143,11 @@ class Step:
     team: bool = False
     keep: Any = None
     number: Callable[[], int] = field(default=next_number)
+    results: Sequence[ArrayArgument] = ()
+    """Made at each call, C-contiguous, and returned."""
 
 
-def bind(step: Step) -> Callable[..., int]:
+def bind(step: Step) -> Callable[..., Any]:
     """The callable of a step: native where that is supported."""
     return PythonEntry(step) if unsupported() else native_entry(step)
 
@@ -157,7 +160,7 @@ def canonical(dtype: np.dtype[Any]) -> np.dtype[Any]:
 # ---- the native entry
 
 
-def native_entry(step: Step) -> Callable[..., int]:
+def native_entry(step: Step) -> Callable[..., Any]:
     """A C function that runs the step, for ``bind``."""
     block = _Block(step)
     new = ctypes.pythonapi.PyCFunction_NewEx
@@ -200,7 +203,9 @@ class _Block:
         self.words = words
         self.kept: list[Any] = [step.table, step.context, step.keep, step.number, *step.renumbered]
         self.words.kept = self.kept
-        arguments, patches = self._arguments(step.arguments)
+        self.patches: list[int] = []
+        arguments, results = self._arguments(step.arguments), self._results(step.results)
+        patches = self.add(*self.patches)
         held = self.add(*(word for x in step.held for word in self._held(x)))
         slots = self.add(*(slot_address(x, "number") for x in step.renumbered))
         self.words[:_ENTRY_WORDS] = [
@@ -210,6 +215,7 @@ class _Block:
             *(step.table.ctypes.data, first, last, step.context.address),
             *(step.long, team.address if step.team else 0, id(np.ndarray)),
             runtime().addresses["run_team" if step.team else "run_alone"],
+            *(len(step.results), results, id(np.empty)),
         ]
 
     def add(self, *words: int) -> int:
@@ -219,23 +225,35 @@ class _Block:
         self.words[start : self.used] = words
         return int(self.words.ctypes.data) + 8 * start
 
-    def _arguments(self, arguments: Sequence[Argument]) -> tuple[int, int]:
+    def _arguments(self, arguments: Sequence[Argument]) -> int:
         rows: list[int] = []
-        patches: list[int] = []
         for argument in arguments:
-            start = len(patches) // 2
             if isinstance(argument, SameArgument):
-                kind, expected = _SAME, id(argument.value)
                 self.kept.append(argument.value)
+                rows += [_SAME, id(argument.value), 0, 0]
+            elif isinstance(argument, ArrayArgument):
+                rows += [_ARRAY, self._array_layout(argument), *self._patches(argument.patches)]
             else:
-                kind, expected = _KINDS[type(argument)], 0
-                patches += [word for patch in argument.patches for word in patch]
-            if isinstance(argument, ArrayArgument):
-                flags = ALIGNED | WRITEABLE * argument.writable | C_CONTIGUOUS * (argument.strides is None)
-                strides = argument.strides or (0,) * len(argument.shape)
-                expected = self._layout(argument.dtype, flags, argument.shape, strides)
-            rows += [kind, expected, start, len(patches) // 2]
-        return self.add(*rows), self.add(*patches)
+                rows += [_KINDS[type(argument)], 0, *self._patches(argument.patches)]
+        return self.add(*rows)
+
+    def _results(self, results: Sequence[ArrayArgument]) -> int:
+        rows: list[int] = []
+        for result in results:
+            shape, dtype = tuple(result.shape), canonical(result.dtype)
+            self.kept += [shape, dtype]
+            rows += [id(shape), id(dtype), self._array_layout(result), *self._patches(result.patches)]
+        return self.add(*rows)
+
+    def _patches(self, patches: Sequence[Patch]) -> tuple[int, int]:
+        """The numbers of the first patch, and of the one after the last."""
+        first = len(self.patches) // 2
+        self.patches += [word for patch in patches for word in patch]
+        return first, len(self.patches) // 2
+
+    def _array_layout(self, argument: ArrayArgument) -> int:
+        flags = ALIGNED | WRITEABLE * argument.writable | C_CONTIGUOUS * (argument.strides is None)
+        return self._layout(argument.dtype, flags, argument.shape, argument.strides or (0,) * len(argument.shape))
 
     def _layout(self, dtype: np.dtype[Any], flags: int, shape: Sequence[int], strides: Sequence[int]) -> int:
         dtype = canonical(dtype)
@@ -257,8 +275,8 @@ class _Block:
         return [slot, id(value), references, layout, value.ctypes.data]
 
 
-_ENTRY_WORDS: Final = 16
-_KINDS: dict[type, int] = {ArrayArgument: _ARRAY, FloatArgument: _FLOAT, IntArgument: _INT}
+_ENTRY_WORDS: Final = 19
+_KINDS: dict[type, int] = {FloatArgument: _FLOAT, IntArgument: _INT}
 
 
 def _words_needed(step: Step) -> int:
@@ -266,6 +284,7 @@ def _words_needed(step: Step) -> int:
     for argument in step.arguments:
         count += 4 + (0 if isinstance(argument, SameArgument) else 2 * len(argument.patches))
         count += 3 + 2 * len(argument.shape) if isinstance(argument, ArrayArgument) else 0
+    count += sum(5 + 3 + 2 * len(result.shape) + 2 * len(result.patches) for result in step.results)
     return count + sum(5 + 3 + 2 * held.value.ndim for held in step.held)
 
 
@@ -280,7 +299,7 @@ class PythonEntry:
         self.step = replace(step, held=())  # which would hold the owners' values
         self._held = [_Known(held) for held in step.held]
 
-    def __call__(self, *values: Any) -> int:
+    def __call__(self, *values: Any) -> Any:
         """Run the step."""
         step = self.step
         if len(values) != len(step.arguments):
@@ -291,7 +310,8 @@ class PythonEntry:
         try:
             if refused := self._refused(values):
                 return refused
-            for argument, value in zip(step.arguments, values, strict=True):
+            results = [np.empty(result.shape, canonical(result.dtype)) for result in step.results]
+            for argument, value in zip((*step.arguments, *step.results), (*values, *results), strict=True):
                 _patch(argument, value)
             code = self._run()
         finally:
@@ -300,7 +320,9 @@ class PythonEntry:
             number = step.number()
             for owner in step.renumbered:
                 owner.number = number
-        return code
+        if code != FINE or not results:
+            return code
+        return results[0] if len(results) == 1 else tuple(results)
 
     def _refused(self, values: Sequence[Any]) -> int:
         if self.step.team and team.size == 0:
