@@ -177,8 +177,10 @@ class Product:
                 b.call(self.pack, [place, args[B_ROW], args[B_COL], depth, columns, width, panel])
             return [panel, width]
 
-        whole = b.icmp_signed("==", columns, width)
-        return choose(b, b.and_(whole, self.b_in_place), lambda: [place, args[B_ROW]], packed)
+        readable = self.b_in_place
+        if not self.unit.masks:
+            readable = b.and_(readable, b.icmp_signed("==", columns, width))
+        return choose(b, readable, lambda: [place, args[B_ROW]], packed)
 
     def vectors(self, columns: Value) -> Value:
         """How many vectors wide the next panel is: 3, but 4 vectors are 2 + 2 rather than 3 + 1."""

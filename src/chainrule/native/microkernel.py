@@ -27,9 +27,11 @@ class Unit:
     vector_bytes: int
     rows: int
     vectors: int
+    masks: bool
+    """Whether a masked load is as good as any other, and needs none of these registers."""
 
 
-UNITS = {64: Unit(64, rows=8, vectors=3), 32: Unit(32, rows=4, vectors=3)}
+UNITS = {64: Unit(64, rows=8, vectors=3, masks=True), 32: Unit(32, rows=4, vectors=3, masks=False)}
 """By the bytes of a vector, AVX-512 and AVX2: 32 registers hold 24 + 3 + 1 vectors, 16 hold 12 + 3 + 1. The number of
 rows is a power of two."""
 
@@ -84,10 +86,11 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
     """Emit a function that computes a strip of C: any number of rows, ``vectors`` vectors wide.
 
     ``strip(a, a_row, a_row2, a_row3, a_col, a_step, b, b_row, c, c_row, rows, depth, columns, first)``: C (rows x
-    columns, with columns <= vectors * width) = (or += unless ``first``) A (rows x depth) @ B (depth x columns). B is
-    read whole vectors at a time; C is written only up to ``columns``. ``a_row2`` and ``a_row3`` are two and three
-    times ``a_row``; ``a_step`` is the distance from the first row of a tile of ``unit.rows`` rows to that of the next.
-    Strides count elements.
+    columns, with columns <= vectors * width) = (or += unless ``first``) A (rows x depth) @ B (depth x columns). C is
+    written only up to ``columns``; B is read only so far by a unit with good masked loads, else in whole vectors.
+    ``a_row2`` and ``a_row3`` are two and three times ``a_row`` (given, not computed: LLVM would otherwise make each
+    row's address from the one before, a chain as long as the arithmetic); ``a_step`` is the distance from the first
+    row of a tile of ``unit.rows`` rows to that of the next. Strides count elements.
     """
     kinds = [POINTER, INT, INT, INT, INT, INT, POINTER, INT, POINTER, INT, INT, INT, INT, BIT]
     function = ir.Function(words.module, ir.FunctionType(ir.VoidType(), kinds), f"strip{vectors}")
@@ -96,6 +99,7 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
     a, a_row, a_row2, a_row3, a_col, a_step, b_start, b_row, c, c_row, rows, depth, columns, first = function.args
     b = ir.IRBuilder(function.append_basic_block())
     mask = words.first_lanes(b, b.sub(columns, integer((vectors - 1) * words.width)))
+    b_masks = [None] * (vectors - 1) + [mask if unit.masks else None]
     a_row4 = b.add(a_row, a_row3)
     scalar, width = words.scalar, words.width
 
@@ -118,7 +122,7 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
                     yield element(b, row, integer(v * width), scalar) if v else row, mask if last else None
 
         def along_k(_: Value, b_here: Value, *carried: Value) -> list[Value]:
-            row = [words.load(b, element(b, b_here, integer(v * width), scalar)) for v in range(vectors)]
+            row = [words.load(b, element(b, b_here, integer(v * width), scalar), b_masks[v]) for v in range(vectors)]
             fours, sums = carried[:groups], list(carried[groups:])
             for r in range(height):
                 four = fours[r // 4]
