@@ -1,5 +1,6 @@
 """The printed source: what it looks like, and that it runs with NumPy alone. Its numbers: ``test_table_source.py``."""
 
+import os
 import subprocess
 import sys
 
@@ -231,7 +232,7 @@ def test_the_text_is_the_same_each_time():
     )
     texts = {
         subprocess.run(  # noqa: S603
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
         ).stdout
         for seed in ("1", "2")
     }
