@@ -19,7 +19,7 @@ from chainrule.gates import arithmetic
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.shape import BroadcastTo, Cast
 from chainrule.graph.apply import PLAIN_OPERANDS, apply, constant_result
-from chainrule.graph.array import Array, new_leaf, new_node, next_number, raw, real
+from chainrule.graph.array import Array, new_leaf, new_node, next_number, real
 from chainrule.graph.backward import flow, seed
 from chainrule.graph.errors import GraphError, describe
 from chainrule.graph.mode import MODE, switched
@@ -386,8 +386,10 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
     inputs: list[Value] = []
     outputs: list[Value] = []
 
+    values = iter(call.inputs)  # as the Program will get them: in the machine's byte order
+
     def stand_in(x: Any, name: str) -> Array:
-        array = recorder.input(raw(x), name)
+        array = recorder.input(next(values), name)
         inputs.append(recorder.value_of(array))
         return array
 
