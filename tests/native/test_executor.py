@@ -225,3 +225,12 @@ def test_what_a_step_is_fused_to() -> None:
     assert sum(p.epilogue is not None for p in products) >= 4  # bias and activation, masks, updates
     assert len(kernels) <= 14
     assert not any(isinstance(k.work, Library) for k in kernels)
+
+
+@pytest.mark.parametrize("dtype", [np.longlong, np.ulonglong, np.dtype(np.float64).newbyteorder().newbyteorder()])
+def test_dtypes_that_are_equal_but_not_the_same_object(dtype):
+    odd = np.ndarray((3,), dtype)
+    odd[:] = [1, 2, 3]
+    native = cr.compile(lambda x: x * 2, backend="native")
+    for x in (odd, np.array(odd, odd.dtype.str), odd.astype(odd.dtype.newbyteorder()), odd):
+        assert native(x).tolist() == [2, 4, 6]

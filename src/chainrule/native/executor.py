@@ -22,7 +22,6 @@ from chainrule.native.batches import Many
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import Context, run_alone
 from chainrule.native.entry import (
-    FINE,
     MISMATCH,
     NO_TEAM,
     REBIND,
@@ -76,7 +75,6 @@ class Executor:
         self._context = Context(self._scratch())
         self._threads = 0
         self._outputs = [(v.shape, canonical(v.dtype)) for v in program.outputs]
-        self._empties = [shape for shape, _ in self._outputs], [dtype for _, dtype in self._outputs]
         self._build()
 
     # ---- the table
@@ -250,7 +248,7 @@ class Executor:
             for v in self.program.inputs
         ]
         results = [
-            ArrayArgument(v.dtype, v.shape, writable=True, patches=self._patches.get(k, ()))
+            ArrayArgument(v.dtype, v.shape, patches=self._patches.get(k, ()))
             for k, v in enumerate(self.program.outputs)
         ]
         held, self._held = self._held, []  # the entry keeps no reference to what owners hold, nor may we
@@ -258,7 +256,8 @@ class Executor:
             Step(
                 table=self._tables[0],
                 context=self._context,
-                arguments=[*arguments, *results],
+                arguments=arguments,
+                results=results,
                 held=held,
                 renumbered=self.stored,
                 long=self._work[0] > LONG,
@@ -274,24 +273,28 @@ class Executor:
 
         Raises IndexError for an index out of range, and what NumPy raises in gates that it runs.
         """
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
         if self._threads != get_threads():
             self._build()
         if self._entry is None:
+            outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
             self._run_stretches(inputs, outputs)
             return outputs
-        code = self._entry(*inputs, *outputs)
-        if code != FINE:
-            self._try_again(code, inputs, outputs)
-        return outputs
+        found = self._entry(*inputs)
+        if type(found) is int:
+            found = self._try_again(found, inputs)
+        return list(found) if type(found) is tuple else [] if type(found) is int else [found]
 
-    def attempt(self, args: tuple[Any, ...]) -> list[Any] | None:
+    def attempt(self, args: tuple[Any, ...]) -> Sequence[Any] | None:
         """As ``run``, for arguments that need not be conformed; None, and nothing was done, where anything is amiss."""
         entry = self._entry
         if entry is None:
             return None
-        outputs = [*map(np.empty, *self._empties)]
-        return None if entry(*args, *outputs) else outputs
+        found = entry(*args)
+        if type(found) is np.ndarray:
+            return (found,)
+        if type(found) is int:
+            return None if found or self._outputs else ()
+        return found  # type: ignore[no-any-return]
 
     def many(
         self, inputs: Sequence[Any], steps: Minibatches, count: int, last: frozenset[int]
@@ -300,22 +303,24 @@ class Executor:
         sources = [*steps.sources, *[None] * (len(inputs) - len(steps.sources))]
         return Many(self, sources, steps.order, steps.batch, last).run(inputs, steps.done, count)
 
-    def _try_again(self, code: int, inputs: Sequence[Any], outputs: list[Any]) -> None:
+    def _try_again(self, found: Any, inputs: Sequence[Any]) -> Any:
+        """Do what the code that the entry returned asks for, and call it again; what it returns in the end."""
         conformed = list(inputs)
-        while code < 0:
-            if code == MISMATCH:
+        while type(found) is int and found < 0:
+            if found == MISMATCH:
                 fitting = [self._fitting(v, x) for v, x in zip(self.program.inputs, conformed, strict=True)]
                 if all(a is b for a, b in zip(fitting, conformed, strict=True)):
                     raise RuntimeError("internal error: the native entry refuses arguments that fit")
                 conformed = fitting
-            elif code == REBIND:
+            elif found == REBIND:
                 self._place_states()
                 self._entry = self._bound()
-            elif code == NO_TEAM:
+            elif found == NO_TEAM:
                 team.start()
-            code = self._entry(*conformed, *outputs)
-        if code > 0:
+            found = self._entry(*conformed)
+        if type(found) is int and found > 0:
             self._explain(conformed)
+        return found
 
     @staticmethod
     def _fitting(value: Value, x: Any) -> Any:
