@@ -7,6 +7,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.gates.trigonometric import tanh
+from chainrule.graph.site import Site
 from chainrule.program.naming import identifier, identifiers_of, labels_of, reachable_from, state_names, unique
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
@@ -56,6 +57,17 @@ def test_gradients_are_called_after_what_they_belong_to():
         return W.grad
 
     assert "dL/dW" in labels(f, X)
+
+
+def test_gradients_of_a_function_are_called_so_too():
+    def loss(x):
+        h = np.tanh(x @ W)
+        return np.sum(h * h)
+
+    program = optimise(record(lambda x: cr.grad(loss)(x), (X,)))
+    assert {"x", "h", "dL/dh", "dL/dx"} <= set(labels_of(program).values())
+    tanh_rule = next(i for i in program.instructions if i.role == "backward")
+    assert Site(*tanh_rule.site).text == "return np.sum(h * h)"
 
 
 def test_what_is_stored():

@@ -126,15 +126,20 @@ def between(variables: list[Array], output: Any) -> tuple[set[Array], bool]:
 def pull(trace: Trace, upstream: Any) -> list[Any]:
     """dL/dx for each variable, zeros for those that the output does not depend on."""
     gradients: dict[Array, Any] = {}
+    recorder = MODE.get().recorder
     if isinstance(trace.output, Array) and trace.output in trace.relevant:
         dz = upstream
-        if not isinstance(dz, Array) and (trace.attached or MODE.get().recorder is not None):
+        if not isinstance(dz, Array) and (trace.attached or recorder is not None):
             dz = noted(new_leaf(Array, np.asarray(dz), False), dz)
         targets = set(trace.variables)
         with switched(gradients=trace.attached, role="backward"):
             for node, dx in flow(trace.output, dz, trace.relevant.__contains__):
+                if recorder is not None:
+                    recorder.passes(node, dx)
                 if node in targets:
                     gradients[node] = dx
+        if recorder is not None:
+            recorder.passed()
     return [_result(trace, x, gradients.get(x)) for x in trace.variables]
 
 

@@ -243,8 +243,22 @@ class Recorder:
             else:
                 dz = seed(output, upstream)
             gradients = [(node, self._written(node, dx, accumulate)) for node, dx in flow(output, dz, free=not keep)]
-        self._place = None
+        self.passed()
         return gradients
+
+    def passes(self, node: Array, dx: Any) -> None:
+        """A backward pass is at ``node``, whose gradient is ``dx``.
+
+        The rules of its gate, which run next, belong to the line that applied it.
+        """
+        name = self.name_of(node) if node.gate is None else getattr(node, "_name", None)
+        if isinstance(dx, Array):
+            self.gradients_of.append((self.value_of(dx), name or self.value_of(node)))
+        self._place = node._site
+
+    def passed(self) -> None:
+        """A backward pass is over."""
+        self._place = None
 
     def _written(self, node: Array, dx: Any, accumulate: bool) -> Array:
         """What a backward pass writes into the gradient of ``node``."""
@@ -259,9 +273,7 @@ class Recorder:
         if node.gate is None:
             self.remember(node, "_grad")
             self.remember(node, "_write")
-        name = self.name_of(node) if node.gate is None else getattr(node, "_name", None)
-        self.gradients_of.append((self.value_of(dx), name or self.value_of(node)))
-        self._place = node._site  # the gate's rules, which run next, belong to the line that applied it
+        self.passes(node, dx)
         return dx  # type: ignore[no-any-return]
 
     def gradient(self, x: Array) -> Any:
