@@ -114,7 +114,7 @@ def _cost(m: int, n: int, k: int, dtype: np.dtype[Any]) -> float:
     panels = [3] * (vectors // 3) + [vectors % 3] * (vectors % 3 > 0)
     rows = [8] * (m // 8) + {0: [], 1: [1], 2: [2], 3: [4], 4: [4], 5: [4, 1], 6: [4, 2], 7: [4, 4]}[m % 8]
     tiles = sum(rows.count(h) * panels.count(v) * _tile(h, v, k) for h in set(rows) for v in set(panels))
-    return tiles + k * vectors
+    return tiles + k * vectors * (2 if m > IN_PLACE_ROWS else 1)
 
 
 def _tile(height: int, vectors: int, k: int) -> float:
