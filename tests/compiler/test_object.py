@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import threading
+import time
 import warnings
 import weakref
 
@@ -158,6 +159,34 @@ def test_several_threads_share_a_compiled_function():
     assert not wrong
     np.testing.assert_array_equal(total.value, np.full(3, 100.0 * (0 + 1 + 2 + 3)))
     assert len(add.programs) == 1
+
+
+def test_a_thread_that_records_another_shape_loses_no_update_of_the_others():
+    total = cr.State(0.0)
+    going = threading.Event()
+
+    @cr.compile(limit=50)
+    def add(x):
+        total.assign(total + np.sum(x))
+        if x.shape[0] > 3:  # recorded slowly, after the assignment
+            time.sleep(0.002)
+        return x * 2
+
+    for _ in range(3):
+        add(np.ones(3))
+
+    def work():
+        going.wait(10)
+        for _ in range(2000):
+            add(np.ones(3))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    going.set()
+    for n in range(4, 24):
+        add(np.ones(n))
+    thread.join()
+    assert total.item() == 9 + 3 * 2000 + sum(range(4, 24))
 
 
 def test_recording_is_of_one_thread():

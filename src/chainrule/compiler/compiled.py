@@ -211,7 +211,7 @@ class Compiled:
     def _made(self, call: Call) -> Variant:
         made = self._recorded(call)
         program = optimise(made.program, debug=self._debug, inputs=call.inputs)
-        return Variant(call, made, executor(program, self._backend))
+        return Variant(call, made, executor(program, self._backend), self._lock)
 
     def _too_many(self) -> str:
         """Which argument keeps changing, in words."""

@@ -23,12 +23,16 @@ MISSED: Any = object()
 
 
 class Variant:
-    """A function compiled for one kind of call."""
+    """A function compiled for one kind of call.
 
-    def __init__(self, call: Call, made: Recording, runner: Any) -> None:
+    ``lock`` is one with that of the other variants: while one of them is recorded, and States are written that will be
+    put back, none may run.
+    """
+
+    def __init__(self, call: Call, made: Recording, runner: Any, lock: threading.RLock) -> None:
         self.key, self.recording, self.executor = call.key, made, runner
         self.compared = False
-        self._lock = threading.Lock()
+        self._lock = lock
         self._seen = {x: np.array(raw(x)) for x in made.guards}
         self._looked_at = 0  # what Changes.last was
         self._flat, self._places = call.flat, call.input_places
