@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler import Bound, Compiled
 from chainrule.graph.array import Array, changed_input, circuit, raw
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.state import Parameter
@@ -19,6 +20,8 @@ from chainrule.inspect.layout import Box, Port, Wire, arrange
 from chainrule.inspect.naming import Names, elements, mean_and_spread, summary
 from chainrule.inspect.patterns import pattern, sign
 from chainrule.inspect.svg import LINE, fitted, page, render, size_of, text_width
+from chainrule.native.target import unavailable
+from chainrule.program.program import Program
 
 DASH = "–"
 """Stands for a gradient that is not computed yet, which is not zero."""
@@ -56,14 +59,14 @@ class Drawing:
 
 
 def draw(
-    output: Array,
+    output: Array | Compiled | Bound,
     file: str | Path | None = None,
     *,
     unfold: bool | str | Iterable[str] = False,
     limit: int = 150,
     digits: int = 2,
 ) -> Drawing:
-    """Draw the circuit behind ``output``, from left to right.
+    """Draw the circuit behind ``output``, or the Program of a compiled function, from left to right.
 
     Activations stand above the wires, gradients below (a dash where there is none yet), and at each input of a gate
     the local gradient by which the upstream gradient is multiplied. Each argument has a wire of its own. Where a value
@@ -71,7 +74,8 @@ def draw(
     user's line.
 
     Args:
-        output: the array to draw the circuit of.
+        output: the array to draw the circuit of; or a compiled function, of whose last Program the kernels are drawn,
+            and with ``unfold`` the gates that they were fused of.
         file: where to write it, too: ``.svg`` or ``.html``.
         unfold: layers of a net are drawn as one box each; True opens all, a label (or several) opens that one.
         limit: how many gates to draw at most, the ones nearest to the output; the drawing says what it left out.
@@ -84,14 +88,27 @@ def draw(
     >>> cr.draw(x * x).svg[:4]
     '<svg'
     """
-    if not isinstance(output, Array):
-        raise TypeError(f"draw needs an Array, the output of a circuit, not {type(output).__name__}")
     if limit < 1:
         raise ValueError(f"limit is how many gates to draw, at least 1, not {limit}")
-    drawing = _Plan(output, unfold, limit, digits).drawing()
+    if isinstance(output, (Compiled, Bound)):
+        drawing = _of_program(output.last, unfold, limit)
+    elif isinstance(output, Array):
+        drawing = _Plan(output, unfold, limit, digits).drawing()
+    else:
+        raise TypeError(
+            f"draw needs an Array, the output of a circuit, or a compiled function, not {type(output).__name__}"
+        )
     if file is not None:
         drawing.save(file)
     return drawing
+
+
+def _of_program(program: Program | None, unfold: bool | str | Iterable[str], limit: int) -> Drawing:
+    from chainrule.inspect.draw_program import draw_program  # which builds on this module
+
+    if program is None:
+        raise ValueError("the compiled function has not been called yet: there is no Program to draw")
+    return draw_program(program, fused=not unfold and unavailable() is None, limit=limit)
 
 
 class _Plan:
@@ -125,7 +142,7 @@ class _Plan:
         if fold is None:
             box = Box(self.names[node], "gate", [_sign(node.gate)], title=self._tooltip(node))
             box.data = {"gate": node.gate.title, **self._place(node)}
-            box.inputs = [Port(y) for y in _spaced(len(node.inputs), BETWEEN_PORTS)]
+            box.inputs = [Port(y) for y in spaced(len(node.inputs), BETWEEN_PORTS)]
             box.outputs = [self._output(node)]
             self.boxes[node] = box
         elif fold not in self.boxes:
@@ -152,7 +169,7 @@ class _Plan:
         box.title += "".join(f"\n\n{self._tooltip(p)}" for p in parameters)
         box.data = {"gates": str(len(fold.gates))}
         box.outputs = [self._output(z) for z in leaving]
-        for port, y in zip(box.outputs, _spaced(len(leaving), BETWEEN_OUTPUTS), strict=True):
+        for port, y in zip(box.outputs, spaced(len(leaving), BETWEEN_OUTPUTS), strict=True):
             port.y = y
         self.ports.update({z: i for i, z in enumerate(leaving)})
         return box
@@ -207,7 +224,7 @@ class _Plan:
         if target.kind == "layer":
             index = len(target.inputs)
             target.inputs.append(Port())
-            for port, y in zip(target.inputs, _spaced(index + 1, BETWEEN_PORTS), strict=True):
+            for port, y in zip(target.inputs, spaced(index + 1, BETWEEN_PORTS), strict=True):
                 port.y = y
         port = target.inputs[index]
         seen = edge.live and changed_input(edge.node) is None
@@ -281,7 +298,7 @@ class _Plan:
     def drawing(self) -> Drawing:
         order = [self.boxes[key] for key in self.boxes]
         for box in order:
-            _measure(box)
+            measure(box)
         f = self.names[self.output]
         layout = arrange(order, self.wires)
         notes = [
@@ -304,7 +321,7 @@ def _gates(count: int) -> str:
     return f"{count} gate{'s' * (count != 1)}"
 
 
-def _measure(box: Box) -> None:
+def measure(box: Box) -> None:
     """The size of the body, and the room that wires and texts need on either side of it."""
     widest = max(text_width(line, size_of(style)) for style, line in box.lines)
     if box.kind == "gate" and widest <= 2 * RADIUS - 8 and len(box.inputs) <= 2:
@@ -334,7 +351,7 @@ def _reach(texts: list[tuple[str, str]]) -> float:
     return 5.0 + sum(size_of(style) + 4.0 for style, _ in texts)
 
 
-def _spaced(count: int, distance: float) -> list[float]:
+def spaced(count: int, distance: float) -> list[float]:
     return [(k - (count - 1) / 2) * distance for k in range(count)]
 
 
