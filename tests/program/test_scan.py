@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.calculus.trees import leaves, map_leaves
 from chainrule.native.target import unavailable
+from chainrule.program import loop as scans
+from chainrule.program.interpreter import Interpreter
 from chainrule.program.loop import Scan
 
 BACKENDS = ["source"] if unavailable() else ["source", "native"]
@@ -528,3 +530,22 @@ def test_a_step_that_changes_before_the_backward_pass_is_refused():
 def test_the_last_carry_of_python_numbers_keeps_its_dtype():
     last, _ = cr.scan(lambda c, x: (0.0, c), np.float32(1), length=2)
     assert (last.dtype, math.copysign(1, last)) == (np.float32, 1)
+
+
+def test_recording_does_not_go_through_all_steps(cell, monkeypatch):
+    step, _ = cell
+    calls = []
+
+    def counting(self):
+        return lambda *operands: calls.append(self) or Interpreter(self.flat).function(*operands)
+
+    monkeypatch.setattr(scans.Step, "run", property(counting))
+
+    def f(h, xs):
+        last, ys = cr.scan(step, h, xs, reverse=True)
+        total = np.sum(ys) + np.sum(last)
+        total.backward()
+        return total
+
+    cr.compile(f, backend="source").program(numbers(3), numbers(1000, 3))
+    assert len(calls) == 2 * scans.A_FEW

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import math
+import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -30,6 +32,10 @@ from chainrule.program.passes import optimise
 from chainrule.program.program import Program, Value
 from chainrule.program.recording import Recorder
 from chainrule.program.recording import _recording as recorded_by
+
+A_FEW = 10
+"""How many steps are computed while a function is recorded."""
+_at_most: ContextVar[int] = ContextVar("chainrule_steps", default=sys.maxsize)
 
 Leaves = list[Any]
 Function = Callable[[Leaves, Leaves], tuple[Leaves, Leaves, Leaves]]
@@ -249,6 +255,11 @@ class Scan(Primitive):
         """The elements of the packed array."""
         return self.parts[-1].stop if self.parts else 0
 
+    def stretched(self, packed: Any, longer: Scan) -> Any:
+        """The packed array of a longer scan with the values of this one, repeated."""
+        rows = [(mine.of(packed), other.rows) for mine, other in zip(self.parts, longer.parts, strict=True)]
+        return np.concatenate([np.resize(x, (n, *x.shape[1:])).reshape(-1) for x, n in rows])
+
     @property
     def last(self) -> int:
         """The row of the last carry."""
@@ -260,8 +271,23 @@ class Scan(Primitive):
         return operands[:first], operands[first:second], operands[second:]
 
     def forward(self, *operands: Any) -> Any:
+        steps = _at_most.get()
         with np.errstate(all="ignore"):
-            return loop(self.step.run, operands, *self._told)
+            if self.length <= steps:
+                return loop(self.step.run, operands, *self._told)
+            few = replace(self, length=steps)
+            first, xs, fixed = self.split(operands)
+            return few.stretched(loop(self.step.run, (*first, *(x[:steps] for x in xs), *fixed), *few._told), self)
+
+    def applied(self, operands: Sequence[Any]) -> Any:
+        """The application. While a function is recorded, values are only examples: a few steps are enough."""
+        if MODE.get().recorder is None:
+            return self(*operands)
+        token = _at_most.set(A_FEW)
+        try:
+            return self(*operands)
+        finally:
+            _at_most.reset(token)
 
     @property
     def _told(self) -> tuple[Any, ...]:
@@ -317,7 +343,7 @@ class Scan(Primitive):
         for k, value in enumerate(self.step.program.outputs[: self.step.carried]):
             if value.dtype not in of_dtype:
                 other = replace(self, dtype=value.dtype)
-                of_dtype[value.dtype] = other, other(*operands)
+                of_dtype[value.dtype] = other, other.applied(operands)
             gate, held = of_dtype[value.dtype]
             part = next(p for p in gate.parts if (p.kind, p.number) == ("carry", k))
             rows.append(part.of(held)[1:] if self.reverse else part.of(held)[:-1])
@@ -364,7 +390,7 @@ def repeated(
     found: dict[tuple[str, int], Any] = {}
     for dtype in dict.fromkeys(value.dtype for _, _, value in values):
         gate = Scan(step, length, reverse, dtype, history)
-        packed = gate(*operands)
+        packed = gate.applied(operands)
         for part in gate.parts:
             rows = part.of(packed)
             whole = part.kind == "given"
