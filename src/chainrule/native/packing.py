@@ -16,7 +16,7 @@ def pack(words: Words, block: Words) -> Any:
     ``pack(source, k_stride, x_stride, depth, count, width, panel)``: panel[k * width + x] = source[k * k_stride + x *
     x_stride] for k < depth and x < count. ``width`` is count, rounded up to a multiple of the vector or block width;
     what lies in between is filled with anything, as are up to a vector or a block of rows behind the panel (they must
-    be there). A panel of B has x along its columns; a panel of A has x along its rows.
+    be there). A panel of B has x along its columns; a block of A, packed as one panel, has x along its rows.
     """
     kinds = [POINTER, INT, INT, INT, INT, INT, POINTER]
     function = ir.Function(words.module, ir.FunctionType(ir.VoidType(), kinds), "pack")
