@@ -47,9 +47,9 @@ from chainrule.program import interpreter
 from chainrule.program.minibatches import Minibatches
 from chainrule.program.program import Program, Value
 
-LONG = 20_000
+LONG = 40_000
 """Operations from which a step lets other Python threads run meanwhile."""
-WORTH_A_TEAM = 2_000_000
+WORTH_A_TEAM = 4_000_000
 """Operations from which a step is divided among threads, and a loop nest in it."""
 
 
@@ -447,12 +447,12 @@ def _empty(work: Work) -> bool:
 
 
 def _operations(work: Work) -> int:
-    """About how many scalar operations a kernel makes; a product's count less, as they need no loads of their own."""
+    """About how long a kernel takes, in multiplications of a matrix product (some 100,000 take a microsecond)."""
     if isinstance(work, Nest):
         late = late_steps(work)
-        return math.prod(work.extents) * (len(work.steps) - len(late)) + math.prod(work.kept) * len(late)
+        return (math.prod(work.extents) * (len(work.steps) - len(late)) + math.prod(work.kept) * len(late)) // 2
     if isinstance(work, Product):
-        return work.a.shape[0] * work.a.shape[1] * work.b.shape[1] // 2
+        return work.a.shape[0] * work.a.shape[1] * work.b.shape[1]
     if isinstance(work, Repeat):
         return work.length * sum(_operations(kernel.work) for kernel in work.plan.kernels)
     return 0
