@@ -14,6 +14,7 @@ from chainrule.native.target import unavailable
 from chainrule.program import loop as scans
 from chainrule.program.interpreter import Interpreter
 from chainrule.program.loop import Scan
+from chainrule.program.step import Step
 
 BACKENDS = ["source"] if unavailable() else ["source", "native"]
 
@@ -539,7 +540,7 @@ def test_recording_does_not_go_through_all_steps(cell, monkeypatch):
     def counting(self):
         return lambda *operands: calls.append(self) or Interpreter(self.flat).function(*operands)
 
-    monkeypatch.setattr(scans.Step, "run", property(counting))
+    monkeypatch.setattr(Step, "run", property(counting))
 
     def f(h, xs):
         last, ys = cr.scan(step, h, xs, reverse=True)

@@ -45,7 +45,7 @@ class Minibatches:
         self.args, self.static, self.batch, self.progress = args, static, batch, progress
         if batch < 1:
             raise ValueError(f"a batch has at least one row, not {batch}")
-        self.rows = self._rows()
+        self.rows: int = self._rows()
         self.order = _checked(order, self.rows)
         many = self.rows if self.order is None else len(self.order)
         if not many:
@@ -61,7 +61,7 @@ class Minibatches:
 
     def _rows(self) -> int:
         batched = [x for i, arg in enumerate(self.args) if i not in self.static for x in leaves(arg) if is_batched(x)]
-        lengths = {len(x): x for x in batched}
+        lengths: dict[int, Any] = {len(x): x for x in batched}
         if len(lengths) > 1:
             told = " and ".join(describe(raw(x)) for x in list(lengths.values())[:2])
             raise ValueError(f"minibatches are rows of arrays of one length, and there are {told}")
@@ -164,4 +164,5 @@ def _checked(order: Any, rows: int) -> NDArray[np.int64] | None:
     bad = np.flatnonzero((given < -rows) | (given >= rows))
     if len(bad):
         raise IndexError(f"order[{bad[0]}] is {given[bad[0]]}, and there are {rows} rows")
-    return np.where(given < 0, given + rows, given).astype(np.int64)
+    made: NDArray[np.int64] = np.where(given < 0, given + rows, given).astype(np.int64)
+    return made

@@ -12,7 +12,8 @@ from chainrule.graph.array import Array, raw, real
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
 from chainrule.graph.number import Number
-from chainrule.program.loop import Leaves, recorded, repeated
+from chainrule.program.loop import repeated
+from chainrule.program.step import Leaves, recorded
 
 
 def scan(
