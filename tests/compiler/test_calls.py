@@ -120,6 +120,21 @@ def test_every_dtype(dtype):
             np.testing.assert_array_equal(z, expected)
 
 
+@pytest.mark.parametrize("function", [np.add, np.multiply, np.divide, np.maximum, np.power, np.less])
+@pytest.mark.parametrize("number", [2, 2.5, True, np.float32(1.5), np.float64(0.5), np.int8(3)])
+def test_numbers_promote_as_they_do_in_numpy(function, number):
+    compiled = cr.compile(lambda x: (function(x, number), function(number, x)), backend="source", limit=10)
+    argument = cr.compile(lambda x, y: (function(x, y), function(y, x)), backend="source", limit=10)
+    for dtype in (np.int8, np.uint8, np.int64, np.float32, np.float64):
+        x = np.array([1, 2, 3], dtype)
+        expected = function(x, number), function(number, x)
+        eager = [z.value for z in (function(cr.constant(x), number), function(number, cr.constant(x)))]
+        for found in (eager, compiled(x), argument(x, number)):
+            for z, wanted in zip(found, expected, strict=True):
+                assert z.dtype == wanted.dtype
+                np.testing.assert_allclose(z, wanted, rtol=1e-6)
+
+
 def test_one_program_for_each_kind_of_call():
     f = cr.compile(lambda x, n, flag=True: x * n if flag else x)
     f(np.ones(2), 1)

@@ -17,7 +17,7 @@ from chainrule.gates.primitive import Elementwise, primitive
 
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     """A number spread out beside an array: NumPy's loops for max and min are vectorised for two arrays only."""
-    if isinstance(y, (int, float)) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
+    if type(y) in (int, float) and isinstance(x, np.ndarray) and x.dtype.kind == "f":
         spread = np.empty_like(x)
         spread.fill(y)
         return x, spread
