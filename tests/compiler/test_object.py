@@ -218,3 +218,20 @@ def test_warnings_are_those_of_eager_code_only():
         f = cr.compile(lambda x: np.sum(np.maximum(x, 0)) * 2)
         for _ in range(3):
             f(np.array([1.0, -1.0]))
+
+
+WEIGHT = cr.Parameter(np.ones(3), dtype=np.float64)
+OPTIMIZER = cr.optim.SGD([WEIGHT], lr=0.1)
+
+
+@cr.compile
+def step(x):
+    loss = np.sum((WEIGHT * x) ** 2)
+    loss.backward()
+    OPTIMIZER.step()  # in the code's names, "step" stands for the method as it would for the function above
+    return loss
+
+
+def test_a_function_may_have_the_name_of_a_method_that_it_calls():
+    losses = [step(np.full(shape, 1.0)).item() for shape in (3, (2, 3), 3)]
+    np.testing.assert_allclose(losses, [3.0, 6.0 * 0.8**2, 3.0 * (0.8 * 0.6) ** 2])

@@ -194,9 +194,12 @@ def _parts(thing: Any) -> list[tuple[str, Any]]:
         return [(str(name), part) for name, part in islice(thing.items(), MANY)]
     if isinstance(thing, (list, tuple)):
         return [(str(k), part) for k, part in enumerate(thing[:MANY])]
-    if isinstance(thing, (ModuleType, FunctionType, type)) or not hasattr(thing, "__dict__"):
+    attributes = getattr(thing, "__dict__", None)
+    if isinstance(thing, (ModuleType, FunctionType, type)) or not isinstance(attributes, dict):
         return []
-    return [(name.lstrip("_"), part) for name, part in vars(thing).items()]
+    if "__wrapped__" in attributes:  # a function in a wrapper, maybe the compiled one itself with its Programs
+        return []
+    return [(name.lstrip("_"), part) for name, part in attributes.items()]
 
 
 def _kept_for_each(optimiser: Any, names: dict[int, str]) -> Iterator[tuple[int, str]]:
