@@ -315,12 +315,13 @@ def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         keep_grads: write ``.grad`` as the function's ``backward`` would; otherwise a call leaves gradients alone.
         static: names or positions of arguments whose arrays and floats are fixed, too.
         limit: how many Programs are kept. Where more are needed, the oldest is given up, with a ``CompileWarning``.
-        backend: ``"native"`` code, or NumPy gate by gate (``"source"``); by default native where llvmlite is installed.
+        backend: ``"native"`` code, or its printed ``"source"`` with NumPy; by default native where llvmlite is there.
         debug: check each pass over the Program by running it before and after.
 
     Returns a ``Compiled``. Its results are fresh ndarrays in the structure that the function returns. Called with
     Arrays that carry gradients it runs the function itself; inside ``cr.nonfinite()`` a result or State that is not
-    finite has the call replayed gate by gate, from the States before it.
+    finite has the call replayed gate by gate, from the States before it. Several threads may call it, one at a time
+    goes on; code that changes the same States in another way must not run meanwhile.
 
     Raises GraphError where a value would be frozen, with the line and what to do; TypeError for arguments that do not
     hash. A function that raises leaves everything as it was.
