@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chainrule.native.cores import get_threads, set_threads
-from chainrule.native.dispatch import ALONG_I, ALONG_J, BARRIER, CHECK, SCRATCH_BYTES, Context
+from chainrule.native.dispatch import ALONG_I, ALONG_J, BARRIER, CHECK, SCRATCH_BYTES, WHOLE, Context, run_alone
 from chainrule.native.team import Team, team
 from tests.native.kernels import Table
 
@@ -79,6 +81,41 @@ def test_barriers_keep_rows_apart(threads):
     for _ in range(5):
         assert team.run(table.words(), Context()) == 0
         assert (a == np.arange(n) + 0.5).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["square", "reverse"]),
+            st.integers(0, 3),
+            st.integers(0, 3),
+            st.fixed_dictionaries(
+                {
+                    "split": st.sampled_from([WHOLE, ALONG_I]),
+                    "grain": st.integers(0, 40),
+                    "threads": st.integers(0, 5),
+                    "flags": st.sampled_from([BARRIER, BARRIER | CHECK]),
+                }
+            ),
+        ).filter(lambda row: row[1] != row[2]),
+        max_size=12,
+    ),
+)
+def test_a_team_does_what_one_thread_does(size, rows):
+    n = 100
+    results = []
+    for run in (run_alone, team.run):
+        arrays = np.random.default_rng(0).random((4, n))
+        table = Table()
+        for kernel, source, target, columns in rows:
+            table.add(kernel, arrays[source], arrays[target], n, i=(0, n), **columns)
+        set_threads(size)
+        assert run(table.words(), Context()) == 0
+        results.append(arrays)
+    set_threads(None)
+    assert (results[0] == results[1]).all()
 
 
 def test_errors_stop_all_threads_at_the_same_row(threads):
