@@ -32,6 +32,7 @@ class Variant:
     def __init__(self, call: Call, made: Recording, runner: Any, lock: threading.RLock) -> None:
         self.key, self.recording, self.executor = call.key, made, runner
         self.compared = False
+        self.at_once = 1  # how many steps over minibatches take a while
         self._lock = lock
         self._seen = {x: np.array(raw(x)) for x in made.guards}
         self._looked_at = 0  # what Changes.last was
@@ -138,7 +139,7 @@ class Variant:
 
     def run_many(self, inputs: Sequence[Any], steps: Minibatches) -> tuple[Any, int]:
         """The next steps, as many as there should be at once: their results, stacked, and how many they were."""
-        count = max(1, min(steps.at_once, steps.full - steps.done)) if self.compared else 1
+        count = max(1, min(self.at_once, steps.full - steps.done)) if self.compared else 1
         last = frozenset(index for _, index, _ in self.recording.gradients if index is not None)
         with self._lock:
             outputs, done = self.executor.many(inputs, steps, count, last)

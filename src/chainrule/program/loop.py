@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -63,10 +63,10 @@ class Scan(Primitive):
     dtype: Any
     history: bool
 
-    title: ClassVar[str] = "scan"
-    arguments: ClassVar[tuple[str, ...]] = ("xs",)
-    variadic: ClassVar[bool] = True
-    needs: ClassVar[dict[str, tuple[str, ...]]] = {}
+    title = "scan"  # these without annotations, which would make them fields
+    arguments = ("xs",)
+    variadic = True
+    needs = {}  # noqa: RUF012
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:

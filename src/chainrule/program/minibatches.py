@@ -54,20 +54,22 @@ class Minibatches:
         self.full = many // batch
         """How many minibatches are of full length; the last one may be short."""
         self.done = 0
-        self.at_once = 1
-        """How many steps to do in one go."""
         self._pieces: list[Any] = []
+        self._steps, self._took = 1, 0.0  # of the latest go
         self._begun = self._told = time.perf_counter()
 
     def _rows(self) -> int:
-        batched = [x for i, arg in enumerate(self.args) if i not in self.static for x in leaves(arg) if is_batched(x)]
+        batched: list[Any] = [
+            x for i, arg in enumerate(self.args) if i not in self.static for x in leaves(arg) if is_batched(x)
+        ]
         lengths: dict[int, Any] = {len(x): x for x in batched}
         if len(lengths) > 1:
             told = " and ".join(describe(raw(x)) for x in list(lengths.values())[:2])
             raise ValueError(f"minibatches are rows of arrays of one length, and there are {told}")
         if not lengths:
             raise ValueError("over() goes over the rows of arrays, and there is none among the positional arguments")
-        return next(iter(lengths))
+        (n,) = lengths
+        return n
 
     def arguments(self, step: int) -> tuple[Any, ...]:
         """The arguments of one step."""
@@ -93,15 +95,20 @@ class Minibatches:
         self.add_many(map_leaves(lambda x: x[None] if is_result(x) else x, result), 1)
 
     def add_many(self, stacked: Any, steps: int) -> None:
-        """Note the results of several steps; how long they took decides how many come next."""
+        """Note the results of several steps."""
         self._pieces.append(stacked)
         self.done += steps
         now = time.perf_counter()
-        took, self._begun = now - self._begun, now
-        self.at_once = max(1, min(GROWTH * steps, int(steps * A_WHILE / max(took, 1e-9))))
+        self._steps, self._took = steps, now - self._begun
         if self.progress is not None and (self.done == self.total or now - self._told >= A_WHILE):
             self._told = now
             self.progress(self.done, self.total)
+        self._begun = time.perf_counter()
+
+    def in_a_while(self, before: int) -> int:
+        """How many steps to do in one go, by how long the latest ones took; ``before`` is what it was so far."""
+        fitting = int(self._steps * A_WHILE / max(self._took, 1e-9))
+        return max(1, min(GROWTH * before, fitting)) if self._steps == before else max(1, min(before, fitting))
 
     def results(self) -> Any:
         """The results of all steps, stacked; what is no array is as in the first step."""
@@ -120,7 +127,9 @@ def over(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Any:
         arguments = steps.arguments(steps.done)
         call = compiled._call(arguments, kwargs)
         if plain and not call.live:
-            steps.add_many(*compiled._variant(call).run_many(call.inputs, steps))
+            variant = compiled._variant(call)
+            steps.add_many(*variant.run_many(call.inputs, steps))
+            variant.at_once = steps.in_a_while(variant.at_once)
         else:
             steps.add(compiled(*arguments, **kwargs))
     return steps.results()

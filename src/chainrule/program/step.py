@@ -48,6 +48,9 @@ class Step:
     pullbacks: dict[Any, Any] = field(default_factory=dict)
     """What ``program.pullback`` has made of it."""
 
+    def __repr__(self) -> str:
+        return f"<{len(self.program.instructions)} gates>"
+
     @cached_property
     def _identity(self) -> Any:
         """Steps of the same identity compute the same bits of the same operands."""
