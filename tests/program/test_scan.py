@@ -550,3 +550,24 @@ def test_recording_does_not_go_through_all_steps(cell, monkeypatch):
 
     cr.compile(f, backend="source").program(numbers(3), numbers(1000, 3))
     assert len(calls) == 2 * scans.A_FEW
+
+
+@pytest.mark.parametrize("backend", [None, *BACKENDS])
+@pytest.mark.parametrize("batch", [1, 2, 30])
+@pytest.mark.parametrize("units", [0, 6])
+def test_gradients_of_matrices_are_products_after_the_loop_or_sums_within(backend, batch, units):
+    w = cr.Parameter(numbers(6, units, seed=1), dtype=float)
+    v = cr.Parameter(numbers(units, 6, seed=2), dtype=float)
+
+    def f(scanner):
+        def run(h, xs):
+            h, ys = scanner(lambda h, x: (np.sin((h @ w) @ v + x), h), h, xs)
+            total = np.sum(h**2) + np.sum(ys**3)
+            total.backward()
+            return w.grad, v.grad
+
+        return run
+
+    h, xs = numbers(batch, 6), numbers(3, batch, 6)
+    scanned = f(cr.scan) if backend is None else cr.compile(f(cr.scan), backend=backend)
+    close(scanned(h, xs), f(unrolled)(h, xs))

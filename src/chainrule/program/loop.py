@@ -163,7 +163,7 @@ class Scan(Primitive):
         dcarry, upstream = self._upstream(dz, backwards)
         taken = [*history, *self.split(operands)[1], *upstream]
         made = repeated(backwards.backward, dcarry, taken, self.length, not self.reverse, plain=not recorded)
-        return backwards.by_operand(*made)
+        return backwards.by_operand(taken, *made)
 
     def _upstream(self, dz: Any, backwards: Pullback) -> tuple[Leaves, Leaves]:
         """The gradients of the last carry, and those of what each step gave; of earlier carries, too."""

@@ -12,14 +12,14 @@ steps, one behind the other, are those of one large product, which is the sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.calculus.derivative import between, variable
 from chainrule.gates.product import Matmul
-from chainrule.gates.shape import Transpose
+from chainrule.gates.shape import Reshape, Transpose
 from chainrule.graph.array import Array, new_leaf, noted
 from chainrule.graph.backward import flow
 from chainrule.graph.errors import GraphError
@@ -61,7 +61,7 @@ class Pullback:
         self.upstream = [each for each in step.values if each[2].dtype == dtype]
         self._elements = [i - step.carried for i in wanted if step.carried <= i < behind]
         self._captures = [i - behind for i in wanted if i >= behind]
-        self._factors: list[int] | None = None  # the captures whose gradient is a product of factors
+        self._products: dict[int, _Left | None] | None = None  # the captures whose gradient is a product of factors
         self._sums: list[int] = []  # the others that have one
         carry, element = step.samples
         dcarry = [np.ones(inputs[k].shape, inputs[k].dtype) for k in self.floating]
@@ -82,10 +82,13 @@ class Pullback:
             sources = {k: step.captured[k] for k in self._captures}
             pulled = _pulled(paired, [*carry, *element, *sources.values()])
             gradients = {k: pulled[source] for k, source in sources.items() if source in pulled}
-            if self._factors is None:  # decided once: every later run makes the same outputs
-                self._factors = [k for k, d in gradients.items() if _worth_factors(d)]
-                self._sums = [k for k in gradients if k not in self._factors]
-            factors = [x for k in self._factors for x in _factors(gradients[k])]
+            if self._products is None:  # decided once: every later run makes the same outputs
+                worth = {k: _factors(d)[0] for k, d in gradients.items() if _worth_factors(d)}
+                self._products = {k: _Left.among([*carry, *element], left) for k, left in worth.items()}
+                self._sums = [k for k in gradients if k not in self._products]
+            factors = [
+                x for k, known in self._products.items() for x in _factors(gradients[k])[0 if known is None else 1 :]
+            ]
             dcarry = [_sum(pulled.get(carry[k]), before.get(k), carry[k]) for k in self.floating]
             delement = [_sum(pulled.get(element[k]), None, element[k]) for k in self._elements]
         return dcarry, [*delement, *factors], [gradients[k] for k in self._sums]
@@ -100,18 +103,44 @@ class Pullback:
                 paired = paired + np.sum(z * d)
         return paired
 
-    def by_operand(self, dcarry: Leaves, given: Leaves, sums: Leaves) -> dict[int, Any]:
-        """The gradients by the number of the operand, from what the backward scan gave."""
+    def by_operand(self, taken: Leaves, dcarry: Leaves, given: Leaves, sums: Leaves) -> dict[int, Any]:
+        """The gradients by the number of the operand, from what the backward scan took and gave."""
         step = self.step
         behind = step.carried + step.taken
         found = dict(zip(self.floating, dcarry, strict=True))
         found.update((step.carried + k, d) for k, d in zip(self._elements, given, strict=False))
         found.update((behind + k, d) for k, d in zip(self._sums, sums, strict=True))
         factors = iter(given[len(self._elements) :])
-        for k in self._factors or ():
-            left, right = (x.reshape(-1, x.shape[2]) for x in (next(factors), next(factors)))
-            found[behind + k] = np.transpose(left) @ right
+        for k, known in (self._products or {}).items():
+            left = next(factors) if known is None else known.of(taken)
+            found[behind + k] = np.transpose(_stacked(left)) @ _stacked(next(factors))
         return found
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A left factor that is what the step has taken, in some shape: it need not be given."""
+
+    number: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def among(cls, variables: Leaves, left: Any) -> _Left | None:
+        """The factor as one of these variables, reshaped; None if it is something else."""
+        x = left
+        while isinstance(x, Array) and isinstance(x.gate, Reshape) and x.inputs:
+            x = x.inputs[0]
+        return next((cls(k, left.shape) for k, variable in enumerate(variables) if variable is x), None)
+
+    def of(self, taken: Leaves) -> Any:
+        """The factors of all steps, from what they took."""
+        return taken[self.number].reshape(len(taken[self.number]), *self.shape)
+
+
+def _stacked(factors: Any) -> Any:
+    """The factors of all steps, one below the other."""
+    steps, rows, columns = factors.shape
+    return factors.reshape(steps * rows, columns)
 
 
 def _pulled(paired: Any, targets: Sequence[Any]) -> dict[Array, Any]:
