@@ -10,6 +10,7 @@ Axes of length 1 do not count: a group runs over the other axes of a shape, its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ LARGE = 32_768
 """Elements above which a group is not tied to a reduction to a single number, which cannot be split among threads."""
 LOOK_BACK = 6
 """How many of the latest groups are asked whether they read the same values."""
+LONGEST_CHAIN = 12
+"""How many gates are applied again, at most, rather than their result stored."""
 MOST_STEPS = 96
 """How many steps a nest has at most: beyond that registers and compile time suffer."""
 
@@ -142,6 +145,7 @@ class Fusion:
         self.maker: dict[Value, Instruction] = {i.result: i for i in program.instructions}
         self.home: dict[Value, int] = {}
         self.deferred: set[Value] = set()
+        self.again: dict[Value, int] = {}
         self.row_major: set[Value] = set()
         """Values that are read in the order of their elements, so they must lie in it."""
         self.in_memory = self._in_memory()
@@ -208,17 +212,27 @@ class Fusion:
         return certain
 
     def _deferrable(self, i: Instruction) -> bool:
-        return (
-            _pointwise(i)
-            and cheap(i.gate)
-            and i.result not in self.in_memory
-            and all(self._reachable(x) for x in i.reads())
-        )
+        """Whether a gate is rather applied wherever its result is read; ``again`` counts the gates of such a chain."""
+        if not (_pointwise(i) and cheap(i.gate)) or i.result in self.in_memory:
+            return False
+        if not all(self._reachable(x, i.result) for x in i.reads()):
+            return False
+        gates = 1 + sum(self.again.get(self.root(x), 0) for x in i.reads())
+        if gates > LONGEST_CHAIN:
+            return False
+        self.again[i.result] = gates
+        self.in_memory.update(root for x in i.reads() if (root := self.root(x)) not in self.deferred)
+        return True
 
-    def _reachable(self, x: Value) -> bool:
-        """Whether a value can be read, or computed again, anywhere."""
+    def _reachable(self, x: Value, result: Value) -> bool:
+        """Whether a value can be read, or computed again, wherever ``result`` is.
+
+        What was computed over another space has to be read from memory anyway.
+        """
         root = self.root(x)
-        return root in self.in_memory or root in self.deferred
+        if root in self.in_memory or root in self.deferred:
+            return True
+        return math.prod(root.shape) < math.prod(result.shape)
 
     # ---- placing instructions
 

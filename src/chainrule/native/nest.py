@@ -183,13 +183,17 @@ def _cost_along(nest: Nest, axis: int, lanes: int) -> float:
     return total * (-(-n // lanes) * lanes) / n
 
 
+REREAD = 3
+"""How often elements must be read for a copy of them, in order, to pay."""
+
+
 def is_packable(nest: Nest, access: Access) -> bool:
     """Whether elements are read so often that it pays to copy them first into the order in which they are read."""
     return (
         any(access.strides[len(nest.kept) :])
         and not access.computed
         and any(step.access is access for step in nest.steps if isinstance(step, Load))
-        and 8 * math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s) <= math.prod(nest.extents)
+        and REREAD * math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s) <= math.prod(nest.extents)
     )
 
 
