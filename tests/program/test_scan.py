@@ -571,3 +571,54 @@ def test_gradients_of_matrices_are_products_after_the_loop_or_sums_within(backen
     h, xs = numbers(batch, 6), numbers(3, batch, 6)
     scanned = f(cr.scan) if backend is None else cr.compile(f(cr.scan), backend=backend)
     close(scanned(h, xs), f(unrolled)(h, xs))
+
+
+STEPS = {
+    "tanh": lambda h, x, w: (np.tanh(h + x), x),
+    "matrix": lambda h, x, w: (0.5 * h @ w, np.sin(x)),
+    "turned": lambda h, x, w: (h[::-1] * 0.9, x + h),
+    "normal": lambda h, x, w: ((h - np.mean(h)) / (1.0 + np.std(h + x)), x),
+    "where": lambda h, x, w: (np.where(x > h, h, 0.5 * x), np.maximum(x, h)),
+    "softmax": lambda h, x, w: (cr.softmax(h * x), x * h),
+    "outer": lambda h, x, w: (h, np.outer(h, x).T @ w[0]),
+    "joined": lambda h, x, w: (np.concatenate([x[1:], h[:1]]), np.cumsum(h)),
+    "picked": lambda h, x, w: (h[np.argsort(x)] + w[np.argmax(h)], x),
+    "scan": lambda h, x, w: cr.scan(lambda a, b: (a * 0.5 + b * w[1], np.sum(a) + b), h, x),
+}
+
+
+@given(
+    st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=4),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(1, 5),
+    st.booleans(),
+    st.integers(0, 1000),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_step_gives_the_same_eagerly_printed_and_native(names, dtype, n, reverse, seed):
+    w = cr.Parameter(numbers(3, 3, seed=seed + 1), dtype=dtype)
+
+    def step(h, x):
+        first = x
+        for name in names:
+            h, x = STEPS[name](h, x, w)
+        return h, (x, first * h)
+
+    def f(scanner):
+        def run(h, xs):
+            def value(h, xs):
+                h, ys = scanner(step, h, xs, reverse=reverse)
+                return np.sum(h**2) + sum(np.sum(np.sin(y)) for y in leaves(ys)) + np.sum(w**2)
+
+            total, gradients = cr.value_and_grad(value, (0, 1))(h, xs)
+            total.backward()
+            return total, gradients, w.grad
+
+        return run
+
+    h, xs = numbers(3, seed=seed, dtype=dtype), numbers(n, 3, seed=seed + 2, dtype=dtype)
+    expected = f(unrolled)(h, xs)
+    rtol = 1e-9 if dtype is np.float64 else 2e-3
+    close(f(cr.scan)(h, xs), expected, rtol)
+    for backend in BACKENDS:
+        close(cr.compile(f(cr.scan), backend=backend)(h, xs), expected, rtol)
