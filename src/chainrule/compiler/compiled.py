@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from inspect import isroutine
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
@@ -155,6 +155,34 @@ class Compiled:
             return explain(self._variant(self._call(args, kwargs)).recording.program)
         return explain(self._variants[0].recording.program)
 
+    def watch(self, *labels: str) -> Callable[..., tuple[Any, dict[str, Any]]]:
+        """The function with a look inside: called alike, it returns the result and a dict of the values named.
+
+        Labels are those of ``source()`` and ``explain()``: variables (``hidden``), module paths (``layers.1``),
+        gradients (``dL/dW1``), or gates by number (``relu_1``). ValueError for others, when it is called. A Program of
+        its own is made for them; the function itself stays as fast as it is.
+
+        >>> import numpy as np, chainrule as cr
+        >>> @cr.compile
+        ... def f(x):
+        ...     hidden = np.exp(x)
+        ...     return np.sum(hidden * hidden)
+        >>> total, seen = f.watch("hidden")(np.array([0.0, 0.0]))
+        >>> total, seen["hidden"]
+        (array(2.), array([1., 1.]))
+        """
+        if not labels:
+            raise ValueError("watch takes the labels of values, as source() and explain() show them")
+
+        def watching(*args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+            call = self._call(args, kwargs)
+            if call.live:
+                raise TypeError("arguments that carry gradients are not compiled: pass ndarrays, or .detach() them")
+            variant = self._variant(call)
+            return variant.run_watched(call.inputs, labels, lambda program: executor(program, self._backend))
+
+        return watching
+
     def profile(self, *args: Any, **kwargs: Any) -> Profile:
         """How long each kernel of this call takes, its operations and bytes, against the roofline: prints as a table.
 
@@ -266,6 +294,18 @@ class Bound:
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """As ``Compiled.explain``, for a call with these arguments."""
         return self._compiled.explain(self.__self__, *args, **kwargs)
+
+    def profile(self, *args: Any, **kwargs: Any) -> Profile:
+        """As ``Compiled.profile``."""
+        return self._compiled.profile(self.__self__, *args, **kwargs)
+
+    def llvm(self, *args: Any, **kwargs: Any) -> str:
+        """As ``Compiled.llvm``."""
+        return self._compiled.llvm(self.__self__, *args, **kwargs)
+
+    def watch(self, *labels: str) -> Callable[..., tuple[Any, dict[str, Any]]]:
+        """As ``Compiled.watch``."""
+        return partial(self._compiled.watch(*labels), self.__self__)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._compiled, name)

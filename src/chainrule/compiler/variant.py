@@ -16,7 +16,9 @@ from chainrule.graph.mode import MODE, PLAIN, Changes
 from chainrule.program.call import Call
 from chainrule.program.comparison import difference
 from chainrule.program.minibatches import Minibatches
+from chainrule.program.program import Program
 from chainrule.program.recording import Recording, Result
+from chainrule.program.watching import watched
 
 MISSED: Any = object()
 """What a shortcut gives where it may not be taken: then nothing was done."""
@@ -32,6 +34,8 @@ class Variant:
     def __init__(self, call: Call, made: Recording, runner: Any, lock: threading.RLock) -> None:
         self.key, self.recording, self.executor = call.key, made, runner
         self.compared = False
+        self.watching: dict[tuple[str, ...], Any] = {}
+        """What runs the Program with further outputs, by their labels."""
         self.at_once = 1  # how many steps over minibatches take a while
         self._lock = lock
         self._seen = {x: np.array(raw(x)) for x in made.guards}
@@ -113,6 +117,19 @@ class Variant:
     def run(self, inputs: Sequence[Any]) -> Any:
         with self._lock:
             return self._result(self.executor.run(inputs))
+
+    def run_watched(
+        self, inputs: Sequence[Any], labels: tuple[str, ...], make: Callable[[Program], Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """Run, and return the values of these labels beside the result. ``make`` gives what runs a Program."""
+        with self._lock:
+            runner = self.watching.get(labels)
+            if runner is None:
+                program = watched(self.recording.program, self.executor.program, labels)
+                runner = self.watching[labels] = make(program)
+            outputs = runner.run(inputs)
+            count = len(self.executor.program.outputs)
+            return self._result(outputs[:count]), dict(zip(labels, outputs[count:], strict=True))
 
     def run_checked(self, inputs: Sequence[Any], replay: Callable[[], Any]) -> Any:
         """Run; if a result or a State comes out not finite, put the States back and ``replay`` the call gate by gate.
