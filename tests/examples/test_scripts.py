@@ -10,6 +10,34 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py"))
 
 PROMISES = {
+    "compiled/01_a_compiled_training_step.py": [
+        "steps a second",
+        "losses agree: True",
+        "test accuracy above 95%: True",
+        "2 Programs: one for batches of 32, one for the last of 30",
+    ],
+    "compiled/02_looking_into_it.py": [
+        "h = np.tanh(",
+        "dL_dW1 = x.T @",
+        "W1_new = W1 - ",
+        "h = np.tanh(x @ W1 + b1)   ",  # a line of explain
+        "the kernels are drawn in",
+        "the value of softmax_cross_entropy is not finite",
+        "the weights are those before that step: True",
+    ],
+    "compiled/03_a_formula_of_your_own.py": [
+        "58,736 pixels",
+        "found: True",
+        "centre 0.610, scale 0.196",
+        "the gradient is good",
+        "= np.tanh(z)",
+        "Stay with Arrays (np.where instead of if",
+        "np.where in place of if: [-1.0, 0.0]",
+    ],
+    "compiled/04_a_loop.py": [
+        "test accuracy above 93%: True",
+        "10,000 numbers: 0.9901, 3 gates",
+    ],
     "lecture/01_chain_rule.py": [
         "q = x + y = 3,  f = q * z = -12",
         "by hand:  df/dq = -4,  df/dz = 3,  df/dx = -4,  df/dy = -4",
@@ -101,6 +129,7 @@ PROMISES = {
     ],
 }
 PICTURES = {
+    "compiled/02_looking_into_it.py": "kernels.svg",
     "lecture/01_chain_rule.py": "chain_rule.svg",
     "lecture/10_activation_functions.py": "activations.png",
     "lecture/12_capacity_and_regularisation.py": "capacity.png",
