@@ -188,6 +188,18 @@ def test_gates_that_numpy_runs_between_native_ones() -> None:
     np.testing.assert_allclose(Executor(program).run([x])[0], f(x), rtol=1e-12)
 
 
+def test_gates_that_numpy_runs_read_what_is_returned_as_well() -> None:
+    def function(x: Any) -> Any:
+        a = x @ x.T + 1.0
+        b = np.linalg.solve(a, 2.0 * x)
+        return a, b, a + b, np.linalg.inv(b)
+
+    step, x = cr.compile(function), np.eye(4) + np.arange(16.0).reshape(4, 4) / 10
+    for _ in range(3):
+        for got, wanted in zip(step(x), function(x), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-10)
+
+
 def test_a_library_gate_that_fails_changes_nothing() -> None:
     s = cr.State(np.zeros(3))
     a = np.eye(3)

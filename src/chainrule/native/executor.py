@@ -163,8 +163,7 @@ class Executor:
             return int(self._arena.ctypes.data) + buffer.offset + distance
         if buffer.source in self._cells:
             return int(self._cells[buffer.source].ctypes.data)
-        key = buffer.source.number if isinstance(buffer.source, Output) else buffer.source
-        self._patches.setdefault(key, []).append((address, distance))
+        self._patches.setdefault(_key(buffer.source), []).append((address, distance))
         return 0
 
     # ---- code
@@ -337,12 +336,12 @@ class Executor:
     def _run_stretches(self, inputs: Sequence[Any], outputs: list[Any]) -> None:
         """Stretches of native code, and NumPy's gates between them."""
         kept = self._point_all(inputs, outputs)
-        memory = dict(zip(self.program.inputs, kept, strict=True))
+        memory = self._memory(kept, outputs)
         for number, table in enumerate(self._tables):
             if self.run_rows(table):
                 self._explain(kept)
             if number < len(self._library):
-                self._run_library(self._library[number], memory, outputs)
+                self._run_library(self._library[number], memory)
         for state in self.stored:
             state.writable()  # which gives the new value its number
 
@@ -360,16 +359,20 @@ class Executor:
         """Each kernel in order with its row of a table (None for what NumPy runs) and a function that runs it."""
         outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
         kept = self._point_all(inputs, outputs)
-        memory = dict(zip(self.program.inputs, kept, strict=True))
+        memory = self._memory(kept, outputs)
         tables, stretch, row = self._tables, 0, 0
         for kernel in self.plan.kernels:
             if isinstance(kernel.work, Library):
-                yield kernel, None, partial(self._run_library, kernel.work, memory, outputs)
+                yield kernel, None, partial(self._run_library, kernel.work, memory)
                 stretch, row = stretch + 1, 0
             elif not _empty(kernel.work):
                 only = tables[stretch][row : row + 1]
                 yield kernel, only, partial(self.run_rows, only)
                 row += 1
+
+    def _memory(self, inputs: list[Any], outputs: list[Any]) -> dict[Value | int, Any]:
+        """The arrays of a call that kernels read and write: inputs by their Values, results by their numbers."""
+        return {**dict(zip(self.program.inputs, inputs, strict=True)), **dict(enumerate(outputs))}
 
     def _point(self, key: Any, x: Any) -> None:
         if isinstance(key, Value) and key.weak:
@@ -385,7 +388,7 @@ class Executor:
         shared = self.uses_team and table[:, dispatch.SPLIT].any()
         return team.run(table, self._context) if shared else run_alone(table, self._context)
 
-    def _run_library(self, work: Library, memory: dict[Value, Any], outputs: list[Any]) -> None:
+    def _run_library(self, work: Library, memory: dict[Value | int, Any]) -> None:
         operands = [
             self._seen(x, work.instruction.operands[k], memory) if isinstance(x, View) else x
             for k, x in enumerate(work.operands)
@@ -394,7 +397,7 @@ class Executor:
         result = self._seen(work.result, work.instruction.result, memory)
         result[...] = z[0] if isinstance(z, tuple) else z
 
-    def _seen(self, view: View, value: Any, memory: dict[Value, Any]) -> Any:
+    def _seen(self, view: View, value: Any, memory: dict[Value | int, Any]) -> Any:
         """A view as an ndarray."""
         if isinstance(value, Value) and value.weak:
             return float(self._seen(view, None, memory))
@@ -403,15 +406,16 @@ class Executor:
         strides = tuple(s * size for s in view.strides)
         return np.asarray(_Memory(start + view.offset * size, view.buffer.dtype, view.shape, strides, kept))
 
-    def _base(self, buffer: Buffer, memory: dict[Value, Any]) -> tuple[int, Any]:
+    def _base(self, buffer: Buffer, memory: dict[Value | int, Any]) -> tuple[int, Any]:
         """The address of a buffer, and what owns the memory there."""
         if buffer.source is None:
             return self._arena.ctypes.data + buffer.offset, self._arena
-        owner = self._cells.get(buffer.source)  # a Python float among the inputs
+        key = _key(buffer.source)
+        owner = self._cells.get(key)  # a Python float among the inputs
         if owner is None:
-            owner = memory.get(buffer.source)
+            owner = memory.get(key)
         if owner is None:
-            owner = np.asarray(raw(self._owner[buffer.source]))
+            owner = np.asarray(raw(self._owner[key]))
         return owner.ctypes.data, owner
 
 
@@ -432,6 +436,11 @@ _compiled: dict[Any, tuple[int, Any]] = {}
 def _write(address: int, word: int) -> None:
     """Store a 64-bit integer at an address."""
     np.ctypeslib.as_array((ctypes.c_int64 * 1).from_address(address))[0] = word
+
+
+def _key(source: Any) -> Any:
+    """What arrays outside of the arena go by: a result by its number, all else by its Value."""
+    return source.number if isinstance(source, Output) else source
 
 
 def _rectangle(nest: Nest) -> tuple[int, int]:
