@@ -35,6 +35,10 @@ print(step.source(images, labels))
 # What became of the recording: gates that nobody needs go, equal ones are merged. And which line costs what.
 print(step.explain(images, labels))
 
+# Values of the inside beside the result, by name; nothing is slower while nobody watches.
+loss, seen = step.watch("h", "dL/dh")(images, labels)
+print(f"loss {loss:.2f}; h within {np.abs(seen['h']).max():.2f}, its gradient dL/dh of shape {seen['dL/dh'].shape}\n")
+
 # How long each kernel takes, and what the machine could do at best. Chains of gates run in one loop, and what is done
 # with a matrix product runs on its finished tiles: bias and tanh on the way forward, the update on the way back.
 try:

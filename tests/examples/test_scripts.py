@@ -21,6 +21,7 @@ PROMISES = {
         "dL_dW1 = x.T @",
         "W1_new = W1 - ",
         "h = np.tanh(x @ W1 + b1)   ",  # a line of explain
+        "its gradient dL/dh of shape (64, 100)",
         "the kernels are drawn in",
         "the value of softmax_cross_entropy is not finite",
         "the weights are those before that step: True",
