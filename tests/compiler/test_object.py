@@ -2,7 +2,9 @@
 
 import copy
 import gc
+import os
 import pickle
+import signal
 import threading
 import time
 import warnings
@@ -235,3 +237,36 @@ def step(x):
 def test_a_function_may_have_the_name_of_a_method_that_it_calls():
     losses = [step(np.full(shape, 1.0)).item() for shape in (3, (2, 3), 3)]
     np.testing.assert_allclose(losses, [3.0, 6.0 * 0.8**2, 3.0 * (0.8 * 0.6) ** 2])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_beside_a_running_step_has_whole_states_and_can_go_on():
+    first, second = cr.State(np.zeros((300, 300))), cr.State(np.zeros((300, 300)))
+    done = threading.Event()
+
+    @cr.compile
+    def step():
+        first.assign(first + 1)
+        second.assign(second + 1)
+
+    def run():
+        while not done.is_set():
+            step()
+
+    step(), step()
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                before = first.value.copy()
+                whole = (before == before[0, 0]).all() and np.array_equal(before, second.value)
+                step()
+                os._exit(0 if whole and np.array_equal(first.value, before + 1) else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        done.set()
+        thread.join()

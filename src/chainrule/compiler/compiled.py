@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial, update_wrapper
@@ -15,6 +14,7 @@ from warnings import warn_explicit
 import numpy as np
 
 from chainrule.compiler.execution import Interpreted, executor
+from chainrule.compiler.fork import lock, wait_in_forks
 from chainrule.compiler.variant import MISSED, Variant, missed
 from chainrule.graph.errors import CompileWarning
 from chainrule.graph.mode import MODE, PLAIN
@@ -68,7 +68,7 @@ class Compiled:
         self._static = static_places(static, function)
         self._variants: list[Variant] = []  # the one used last is the first
         self._shortcut: Callable[[tuple[Any, ...]], Any] = missed
-        self._lock = threading.RLock()
+        self._lock = lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not kwargs:
@@ -239,7 +239,9 @@ class Compiled:
     def _made(self, call: Call) -> Variant:
         made = self._recorded(call)
         program = optimise(made.program, debug=self._debug, inputs=call.inputs)
-        return Variant(call, made, executor(program, self._backend), self._lock)
+        runner = executor(program, self._backend)
+        wait_in_forks()
+        return Variant(call, made, runner, self._lock)
 
     def _too_many(self) -> str:
         """Which argument keeps changing, in words."""

@@ -7,6 +7,7 @@ lengthen the compilation (as measured, of 1 ms for each 50 instructions, passes 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ class Code:
 
 _loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
 _lock = Lock()
+os.register_at_fork(  # LLVM has locks, too, which nobody would open in the child
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 
 
 @dataclass(frozen=True)
