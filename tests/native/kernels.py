@@ -2,9 +2,11 @@
 
 square:   out[i] = a[i] * a[i]           args: a, out
 reverse:  out[i] = a[args[2] - 1 - i]    args: a, out, length
+count:    out[i] += a[i]                 args: a, out
 sign:     out[i] = thread number         args: nothing, out
 fail:     error code args[1] if args[0] is among the indices, unless there is an error already
 dawdle:   counts args[0] down to 0
+tardy:    as sign, having counted args[0] down to 0 for itself
 """
 
 from __future__ import annotations
@@ -54,6 +56,12 @@ _BODIES = {
   %k = sub i64 %last, %i
   %x.at = getelementptr double, ptr %a, i64 %k
   %y = load double, ptr %x.at""",
+    "count": """
+  %x.at = getelementptr double, ptr %a, i64 %i
+  %x = load double, ptr %x.at
+  %sum.at = getelementptr double, ptr %out, i64 %i
+  %sum = load double, ptr %sum.at
+  %y = fadd double %sum, %x""",
     "sign": """
   %thread = load i64, ptr %thread.at
   %y = sitofp i64 %thread to double""",
@@ -85,6 +93,14 @@ next:
 end:
   ret void
 }
+define void @tardy(ptr %args, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context) {
+  %count = alloca i64
+  %n = load i64, ptr %args
+  store i64 %n, ptr %count
+  call void @dawdle(ptr %count, i64 0, i64 1, i64 0, i64 1, ptr %context)
+  call void @sign(ptr %args, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context)
+  ret void
+}
 """
 
 
@@ -97,7 +113,7 @@ def source() -> str:
 @cache
 def kernels() -> tuple[dict[str, int], Code]:
     """The address of each kernel."""
-    return compile_ir(source(), [*_BODIES, "fail", "dawdle"])
+    return compile_ir(source(), [*_BODIES, "fail", "dawdle", "tardy"])
 
 
 class Table:

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.native import cores
 from chainrule.native.cores import available_cores, get_threads, physical_cores, quota, set_threads
+from chainrule.native.team import team
 
 
 def write(root, files):
@@ -107,3 +110,16 @@ def test_a_worker_process_uses_one_thread_unless_told_there(default, monkeypatch
     assert get_threads() == 1
     set_threads(3)
     assert get_threads() == 3
+
+
+def test_what_is_compiled_already_follows(default):
+    f = cr.compile(lambda a: np.tanh(a @ a))
+    x = np.random.default_rng(0).standard_normal((300, 300))
+    expected = None
+    for threads in (1, 2, 1, 3, 2):
+        set_threads(threads)
+        for _ in range(3):
+            y = f(x)
+            assert team.size == (threads if threads > 1 else 0)  # 0: nobody wants a team
+            assert expected is None or (y == expected).all()
+            expected = y

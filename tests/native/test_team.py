@@ -1,4 +1,4 @@
-"""The team: slices, barriers, errors, and life in a process that forks, is interrupted and ends."""
+"""The team: chunks and who runs them, errors, and life in a process that forks, is interrupted and ends."""
 
 import os
 import signal
@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.native.cores import get_threads, set_threads
-from chainrule.native.dispatch import ALONG_I, ALONG_J, BARRIER, CHECK, SCRATCH_BYTES, WHOLE, Context, run_alone
-from chainrule.native.team import Team, team
+from chainrule.native.dispatch import ALONG_I, ALONG_J, CHECK, SCRATCH_BYTES, WHOLE, Context, run_alone
+from chainrule.native.team import _CONTEXTS, _PROCESS, _SIZE, Team, _Crew, team
 from tests.native.kernels import Table
 
 
@@ -42,42 +42,71 @@ def signed(n, **columns):
     return out.astype(int).tolist()
 
 
-def expected_slices(n, grain, threads):
+def works():
+    """Whether the team is there and does what it should."""
+    n = 100
+    a, b = np.arange(float(n)), np.zeros(n)
+    table = Table()
+    table.add("square", a, b, i=(0, n), split=ALONG_I, grain=1)
+    return team.run(table.words(), Context()) == 0 and team.size == get_threads() and bool((b == a * a).all())
+
+
+def edges(n, grain, chunks):
+    """Where n indices are cut into chunks."""
     units = -(-n // grain)
-    edges = [min(-(-units * t // threads) * grain, n) for t in range(threads + 1)]
-    return [t for t in range(threads) for _ in range(edges[t + 1] - edges[t])]
+    chunks = min(chunks, units)
+    return {min(-(-units * c // chunks) * grain, n) for c in range(chunks)}
 
 
+def changes(runners):
+    """Where another thread took over."""
+    return {k for k in range(1, len(runners)) if runners[k] != runners[k - 1]}
+
+
+@pytest.mark.parametrize("limit", [0, 2])
 @pytest.mark.parametrize(("n", "grain"), [(10, 1), (10, 4), (64, 16), (65, 16), (3, 8), (1, 1), (0, 4), (7, 0)])
-def test_a_split_row_is_cut_at_multiples_of_its_grain(threads, n, grain):
-    assert signed(n, split=ALONG_I, grain=grain) == expected_slices(n, max(grain, 1), threads)
+def test_a_split_row_is_cut_at_multiples_of_its_grain(threads, n, grain, limit):
+    chunks = min(limit, threads) or 2 * threads
+    for _ in range(100):
+        runners = signed(n, split=ALONG_I, grain=grain, threads=limit)
+        assert {*runners} <= {*range(threads)}
+        assert changes(runners) <= edges(n, max(grain, 1), chunks)
 
 
 def test_the_number_of_threads_of_a_row_is_limited(threads):
-    assert signed(12, split=ALONG_I, grain=1, threads=2) == expected_slices(12, 1, min(threads, 2))
+    for _ in range(100):
+        assert len({*signed(1000, split=ALONG_I, grain=1, threads=2)}) <= 2
 
 
-def test_a_whole_row_is_run_by_thread_0(threads):
+def test_a_whole_row_is_run_by_the_leader(threads):
     assert signed(9) == [0] * 9
 
 
-def test_a_row_split_along_j_runs_its_whole_i_range_in_each_slice(threads):
+def test_a_row_split_along_j_runs_its_whole_i_range_in_each_chunk(threads):
     out = np.full(3, -1.0)
     table = Table()
     table.add("sign", 0, out, i=(0, 3), split=ALONG_J, grain=1)
     words = table.words()
     words[0, 4:6] = [0, 2]
     assert team.run(words, Context()) == 0
-    assert {*out.astype(int)} <= set(expected_slices(2, 1, threads))
+    assert {*out.astype(int)} <= {*range(threads)}
 
 
-def test_barriers_keep_rows_apart(threads):
+def test_every_thread_helps(threads):
+    done = np.full(threads, -1.0)
+    table = Table()  # chunks of some 50 ms: time enough for all to get up
+    table.add("tardy", 30_000_000, done, i=(0, threads), split=ALONG_I, grain=1, threads=threads)
+    assert team.run(table.words(), Context()) == 0
+    assert sorted(done) == [*range(threads)]
+
+
+def test_rows_are_complete_before_the_next_begins(threads):
     n, rounds = 1000, 300
     a, b = np.arange(n) + 0.5, np.zeros(n)
     table = Table()
     for k in range(rounds):
         x, y = (a, b) if k % 2 == 0 else (b, a)
-        table.add("reverse", x, y, n, i=(0, n), split=ALONG_I, grain=7, flags=BARRIER)
+        table.add("reverse", x, y, n, i=(0, n), split=ALONG_I, grain=7)
     for _ in range(5):
         assert team.run(table.words(), Context()) == 0
         assert (a == np.arange(n) + 0.5).all()
@@ -96,7 +125,7 @@ def test_barriers_keep_rows_apart(threads):
                     "split": st.sampled_from([WHOLE, ALONG_I]),
                     "grain": st.integers(0, 40),
                     "threads": st.integers(0, 5),
-                    "flags": st.sampled_from([BARRIER, BARRIER | CHECK]),
+                    "flags": st.sampled_from([0, CHECK]),
                 }
             ),
         ).filter(lambda row: row[1] != row[2]),
@@ -118,16 +147,48 @@ def test_a_team_does_what_one_thread_does(size, rows):
     assert (results[0] == results[1]).all()
 
 
-def test_errors_stop_all_threads_at_the_same_row(threads):
+def test_thousands_of_short_jobs(threads):
+    """Rows of a few indices, back to back and after breaks in which the team falls asleep: each index is run once."""
+    n, rounds = 16, 40
+    a, b = np.zeros(n), np.arange(float(n))
+    table = Table()
+    for _ in range(rounds):
+        table.add("count", b, a, i=(0, n), split=ALONG_I, grain=1)
+        table.add("count", b, a, i=(0, n))
+    words, context = table.words(), Context()
+    for k in range(3000):
+        a[:] = 0
+        assert team.run(words, context) == 0
+        assert (a == 2 * rounds * b).all()
+        if k % 100 == 0:
+            time.sleep(0.001 * (k % 3))
+
+
+def test_the_leader_does_not_wait_for_who_never_comes():
+    empty, crew = Team(), _Crew(3, 0)
+    empty._block()[[_SIZE, _PROCESS, _CONTEXTS]] = 3, os.getpid(), crew.addresses[0]  # a team of two without threads
+    n = 1000
+    done, table = np.full(n, -1.0), Table()
+    for _ in range(100):
+        table.add("sign", 0, done, i=(0, n), split=ALONG_I, grain=7)
+    assert empty.run(table.words(), Context()) == 0
+    assert (done == 0).all()
+
+
+def test_errors_stop_the_table_whoever_met_them(threads):
     n = 100
     out = np.zeros(n)
     table = Table()
     table.add("fail", 90, 6, i=(0, n), split=ALONG_I, grain=1)
     table.add("fail", 5, 7, i=(0, n), split=ALONG_I, grain=1, flags=CHECK)
     table.add("square", np.ones(n), out, i=(0, n), split=ALONG_I, grain=1)
-    for _ in range(50):
+    for _ in range(500):
         assert team.run(table.words(), Context()) == 6  # the smallest, whichever thread found it
         assert not out.any()
+    table = Table()
+    table.add("square", np.ones(n), out, i=(0, n), split=ALONG_I, grain=1, flags=CHECK)
+    for _ in range(50):
+        assert team.run(table.words(), Context()) == 0
 
 
 def test_scratch_of_all_threads(two):
@@ -180,7 +241,7 @@ def test_an_interrupt_waits_for_the_job_and_harms_nothing(two):
         team.run(table.words(), Context())
         time.sleep(10)
     assert left[0] == 0
-    assert signed(4, split=ALONG_I, grain=1) == [0, 0, 1, 1]
+    assert works()
 
 
 def test_interrupts_at_any_time_harm_nothing(two):
@@ -196,7 +257,7 @@ def test_interrupts_at_any_time_harm_nothing(two):
             interrupted += 1
     signal.signal(signal.SIGALRM, former)
     assert interrupted > 10
-    assert signed(4, split=ALONG_I, grain=1) == [0, 0, 1, 1]
+    assert works()
 
 
 def test_no_time_is_spent_while_idle(two):

@@ -108,7 +108,6 @@ class Many:
         row[0, [dispatch.I1, dispatch.J1]] = self.batch, 1
         if x.nbytes > LARGE:
             row[0, [dispatch.SPLIT, dispatch.GRAIN]] = dispatch.ALONG_I, 1
-        row[0, dispatch.FLAGS] = dispatch.BARRIER
         rows.append(row)
         return gathered.ctypes.data, 0
 

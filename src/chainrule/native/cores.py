@@ -13,6 +13,9 @@ from collections.abc import Set
 from functools import cache
 from pathlib import Path
 
+from chainrule.graph.array import next_number
+from chainrule.graph.mode import Changes
+
 MOST = 256
 
 _chosen: tuple[int, bool] | None = None  # the number, and whether it was chosen in a worker process
@@ -40,6 +43,7 @@ def set_threads(count: int | None) -> None:
     from chainrule.native.team import team  # here: importing chainrule must not wait for it
 
     _chosen = None if count is None else (count, is_worker_process())
+    Changes.last = next_number()  # compiled functions must look again at what they were compiled for
     team.stop()
 
 

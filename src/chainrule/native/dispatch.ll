@@ -17,24 +17,13 @@ next:
   br i1 %more, label %run, label %end
 run:
   %row = getelementptr %Row, ptr %rows, i64 %r
-  %kernel = load ptr, ptr %row
-  %args.at = getelementptr %Row, ptr %row, i64 0, i32 1
-  %args = load ptr, ptr %args.at
-  %i0.at = getelementptr %Row, ptr %row, i64 0, i32 2
-  %i0 = load i64, ptr %i0.at
-  %i1.at = getelementptr %Row, ptr %row, i64 0, i32 3
-  %i1 = load i64, ptr %i1.at
-  %j0.at = getelementptr %Row, ptr %row, i64 0, i32 4
-  %j0 = load i64, ptr %j0.at
-  %j1.at = getelementptr %Row, ptr %row, i64 0, i32 5
-  %j1 = load i64, ptr %j1.at
-  call void %kernel(ptr %args, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context)
+  call void @run_row(ptr %row, ptr %context)
   br label %done
 done:
   %after = add i64 %r, 1
   %flags.at = getelementptr %Row, ptr %row, i64 0, i32 8
   %flags = load i64, ptr %flags.at
-  %check.bit = and i64 %flags, 2
+  %check.bit = and i64 %flags, 1
   %unchecked = icmp eq i64 %check.bit, 0
   br i1 %unchecked, label %next, label %check
 check:
@@ -44,4 +33,26 @@ check:
 end:
   %code = load i64, ptr %context
   ret i64 %code
+}
+
+; A row in one piece.
+define internal void @run_row(ptr %row, ptr %context) alwaysinline {
+  %i0.at = getelementptr %Row, ptr %row, i64 0, i32 2
+  %i0 = load i64, ptr %i0.at
+  %i1.at = getelementptr %Row, ptr %row, i64 0, i32 3
+  %i1 = load i64, ptr %i1.at
+  %j0.at = getelementptr %Row, ptr %row, i64 0, i32 4
+  %j0 = load i64, ptr %j0.at
+  %j1.at = getelementptr %Row, ptr %row, i64 0, i32 5
+  %j1 = load i64, ptr %j1.at
+  call void @run_rectangle(ptr %row, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context)
+  ret void
+}
+
+define internal void @run_rectangle(ptr %row, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context) alwaysinline {
+  %kernel = load ptr, ptr %row
+  %args.at = getelementptr %Row, ptr %row, i64 0, i32 1
+  %args = load ptr, ptr %args.at
+  call void %kernel(ptr %args, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context)
+  ret void
 }

@@ -6,15 +6,14 @@ function ``void kernel(i64* args, i64 i0, i64 i1, i64 j0, i64 j1, i64* context)`
 
     KERNEL, ARGS    addresses of the function and of its block of arguments
     I0, I1, J0, J1  the rectangle
-    SPLIT           how a team divides it: WHOLE (thread 0 does it all), ALONG_I or ALONG_J
-    GRAIN           slices begin at multiples of it, counted from the rectangle's edge
-    FLAGS           BARRIER: every thread has finished the rows before this one; CHECK: after this row, stop the table
-                    if a kernel has stored an error code
-    THREADS         the most threads that share the row, 0 for all
+    SPLIT           how a team divides it: WHOLE (the thread that calls does it all), ALONG_I or ALONG_J
+    GRAIN           it is cut at multiples of it, counted from the rectangle's edge
+    FLAGS           CHECK: after this row, stop the table if a kernel has stored an error code
+    THREADS         the most threads that share the row, with a chunk each; 0 for all, with two chunks each
     two columns     reserved, zero
 
-Of n grains, thread t of T takes those from n t / T to n (t + 1) / T, both rounded up; so rows of equal extent, SPLIT,
-GRAIN and THREADS are cut alike, and what a thread reads of its own slice of an earlier such row needs no barrier.
+A row is complete before the next one begins. A kernel must give the same bits for any cut at multiples of the grain: of
+n grains, chunk c of C are those from n c / C to n (c + 1) / C, both rounded up, and any thread may run it.
 
 Every thread has a context, a block of CONTEXT_WORDS words: ERROR (0 is fine; codes are positive, the smallest wins),
 address and bytes of its SCRATCH memory, its number THREAD, and BUSY, which is 1 while an entry uses the context.
@@ -38,7 +37,7 @@ from chainrule.native.jit import compile_ir
 KERNEL, ARGS, I0, I1, J0, J1, SPLIT, GRAIN, FLAGS, THREADS = range(10)
 ROW_WORDS: Final = 12
 WHOLE, ALONG_I, ALONG_J = 0, 1, 2
-BARRIER, CHECK = 1, 2
+CHECK: Final = 1
 
 ERROR, SCRATCH, SCRATCH_BYTES, THREAD, BUSY = range(5)
 CONTEXT_WORDS: Final = 8

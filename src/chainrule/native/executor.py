@@ -102,7 +102,6 @@ class Executor:
 
     def _table(self, kernels: list[Kernel]) -> Any:
         table = dispatch.empty_table(len(kernels))
-        shared = False  # whether the row before is: only then, or if this one is, must threads wait for each other
         for row, kernel in zip(table, kernels, strict=True):
             row[dispatch.KERNEL] = self._kernels[kernel]
             if isinstance(kernel.work, Product):
@@ -111,8 +110,7 @@ class Executor:
                 self._nest_row(row, kernel.work)
             elif isinstance(kernel.work, Repeat):
                 self._repeat_row(row, kernel.work)
-            before, shared = shared, row[dispatch.SPLIT] != dispatch.WHOLE
-            row[dispatch.FLAGS] = dispatch.BARRIER * (before or shared) | dispatch.CHECK * kernel.checked
+            row[dispatch.FLAGS] = dispatch.CHECK * kernel.checked
         return table
 
     def _repeat_row(self, row: Any, work: Repeat) -> None:
@@ -142,6 +140,7 @@ class Executor:
         row[[dispatch.I1, dispatch.J1]] = m, n
         split = choose_split(m, n, k, self._threads if self.uses_team else 1, work.c.buffer.dtype)
         row[[dispatch.SPLIT, dispatch.GRAIN]] = split.axis, split.grain
+        row[dispatch.THREADS] = self._threads  # which is one chunk each: every chunk copies B or a part of it
 
     def _block(self, words: Sequence[int | Pointer]) -> int:
         """A kernel's block of arguments; where its pointers must be written is noted by what they point into."""

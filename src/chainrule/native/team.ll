@@ -1,19 +1,21 @@
-; The same table run by a team: every thread goes through all rows and takes its slice of each. See team.py.
+; The same table run by a team: the thread that calls, the leader, goes through the rows; of each that is shared it
+; publishes the chunks, and whoever has time claims one after the other. See team.py.
 
+; Where threads wait until a word is no longer zero: how many lie there, mutex, condition.
+%Bed = type { i64, [7 x i64], [128 x i8], [128 x i8] }
 ; Groups that different threads write lie on cache lines of their own.
 %Team = type {
-  i64, i64, i64, i64,                 ; 0 size, 1 process, 2 quit, 3 spins
-  ptr, ptr, [2 x i64],                ; 4 contexts of thread 0, 1, ..., 5 workers
-  ptr, i64, i64, i64, [4 x i64],      ; 7 rows, 8 first, 9 last, 10 code: the job, and how it ended
-  i64, [7 x i64],                     ; 12 busy: who has the team: 0 nobody, 1 a call, 2 a fork
-  i64, [7 x i64],                     ; 14 jobs: how many there were
-  i64, [7 x i64],                     ; 16 arrived: how many threads have come to the barrier
-  i64, [7 x i64],                     ; 18 passed: how many barriers have been passed
-  i64, [7 x i64],                     ; 20 sleepers
-  [128 x i8], [128 x i8]              ; 22 mutex, 23 condition
+  i64, i64, i64, [5 x i64],           ; 0 size, 1 process, 2 spins
+  ptr, ptr, [6 x i64],                ; 4 contexts of thread 0, 1, ..., 5 workers
+  i64, [7 x i64],                     ; 7 busy: who has the team: 0 nobody, 1 a call, 2 a fork
+  ptr, i64, [6 x i64],                ; 9 row, 10 into how many chunks it is cut
+  i64, [7 x i64],                     ; 12 open: how many of them nobody has claimed; -1 sends the workers home
+  i64, [7 x i64],                     ; 14 unfinished: how many of them are not done
+  i64, [7 x i64],                     ; 16 complete: 1 once all are done
+  %Bed, %Bed                          ; 18 of the workers, 19 of the leader
 }
-;                team thread jobs: as many as there were before; what pthread_create called it
-%Worker = type { ptr, i64, i64, ptr }
+;                team thread what pthread_create called it
+%Worker = type { ptr, i64, ptr }
 
 declare i32 @pthread_mutex_init(ptr, ptr)
 declare i32 @pthread_mutex_lock(ptr)
@@ -26,12 +28,21 @@ declare i32 @pthread_join(ptr, ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i32 @sigfillset(ptr)
 declare i32 @getpid()
+declare i32 @sched_yield()
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 
 define void @team_init(ptr %team) {
-  %mutex = getelementptr %Team, ptr %team, i64 0, i32 22
-  %condition = getelementptr %Team, ptr %team, i64 0, i32 23
+  %workers = getelementptr %Team, ptr %team, i64 0, i32 18
+  call void @make_bed(ptr %workers)
+  %leader = getelementptr %Team, ptr %team, i64 0, i32 19
+  call void @make_bed(ptr %leader)
+  ret void
+}
+
+define internal void @make_bed(ptr %bed) {
+  %mutex = getelementptr %Bed, ptr %bed, i64 0, i32 2
+  %condition = getelementptr %Bed, ptr %bed, i64 0, i32 3
   %a = call i32 @pthread_mutex_init(ptr %mutex, ptr null)
   %b = call i32 @pthread_cond_init(ptr %condition, ptr null)
   ret void
@@ -39,7 +50,7 @@ define void @team_init(ptr %team) {
 
 ; 1 if the team is now the caller's, 0 if somebody else has it.
 define internal i64 @take(ptr %team, i64 %who) {
-  %busy = getelementptr %Team, ptr %team, i64 0, i32 12
+  %busy = getelementptr %Team, ptr %team, i64 0, i32 7
   %was = cmpxchg ptr %busy, i64 0, i64 %who seq_cst seq_cst
   %free = extractvalue { i64, i1 } %was, 1
   %taken = zext i1 %free to i64
@@ -48,64 +59,72 @@ define internal i64 @take(ptr %team, i64 %who) {
 
 ; Does nothing if the team is not the caller's.
 define void @team_release(ptr %team, i64 %who) {
-  %busy = getelementptr %Team, ptr %team, i64 0, i32 12
+  %busy = getelementptr %Team, ptr %team, i64 0, i32 7
   %was = cmpxchg ptr %busy, i64 %who, i64 0 seq_cst seq_cst
   ret void
 }
 
-; Wait until a counter is no longer what it was: look a while, then sleep.
-define internal void @wait(ptr %team, ptr %counter, i64 %old) {
+; Wait until a word is not zero: look a while, then sleep. Returns the word. Meanwhile the core is offered to others now
+; and then: the thread that is waited for may be on the same one.
+define internal i64 @wait(ptr %team, ptr %word, ptr %bed) {
 start:
-  %spins.at = getelementptr %Team, ptr %team, i64 0, i32 3
+  %spins.at = getelementptr %Team, ptr %team, i64 0, i32 2
   %spins = load i64, ptr %spins.at
   br label %look
 look:
-  %left = phi i64 [ %spins, %start ], [ %fewer, %pause ]
-  %seen = load atomic i64, ptr %counter acquire, align 8
-  %moved = icmp ne i64 %seen, %old
-  br i1 %moved, label %end, label %again
+  %left = phi i64 [ %spins, %start ], [ %fewer, %pause ], [ %fewer, %offer ]
+  %seen = load atomic i64, ptr %word acquire, align 8
+  %nothing = icmp eq i64 %seen, 0
+  br i1 %nothing, label %again, label %end
 again:
   %tired = icmp eq i64 %left, 0
   br i1 %tired, label %lie.down, label %pause
 pause:
   %fewer = sub i64 %left, 1
   call void @pause()
+  %phase = and i64 %left, 63
+  %long.enough = icmp eq i64 %phase, 0
+  br i1 %long.enough, label %offer, label %look
+offer:
+  %offered = call i32 @sched_yield()
   br label %look
 lie.down:
-  ; First counted as a sleeper, then a look at the counter under the lock; who moves it first moves it, then looks for
-  ; sleepers. Both in sequentially consistent order, so one of the two sees the other, and no call to wake is lost.
-  %sleepers = getelementptr %Team, ptr %team, i64 0, i32 20
-  %mutex = getelementptr %Team, ptr %team, i64 0, i32 22
-  %condition = getelementptr %Team, ptr %team, i64 0, i32 23
-  %before = atomicrmw add ptr %sleepers, i64 1 seq_cst
+  ; First counted, then a look at the word; who stores it stores it first, then looks at the count. Both in sequentially
+  ; consistent order, so one of the two sees the other, and no call to wake is lost. Who wakes sets the count to zero.
+  %count = getelementptr %Bed, ptr %bed, i64 0, i32 0
+  %mutex = getelementptr %Bed, ptr %bed, i64 0, i32 2
+  %condition = getelementptr %Bed, ptr %bed, i64 0, i32 3
   %locked = call i32 @pthread_mutex_lock(ptr %mutex)
   br label %in.bed
 in.bed:
-  %now = load atomic i64, ptr %counter seq_cst, align 8
-  %still = icmp eq i64 %now, %old
-  br i1 %still, label %sleep, label %get.up
+  %others = atomicrmw add ptr %count, i64 1 seq_cst
+  %now = load atomic i64, ptr %word seq_cst, align 8
+  %still.nothing = icmp eq i64 %now, 0
+  br i1 %still.nothing, label %sleep, label %get.up
 sleep:
   %woken = call i32 @pthread_cond_wait(ptr %condition, ptr %mutex)
   br label %in.bed
 get.up:
   %unlocked = call i32 @pthread_mutex_unlock(ptr %mutex)
-  %others = atomicrmw sub ptr %sleepers, i64 1 seq_cst
   br label %end
 end:
-  ret void
+  %found = phi i64 [ %seen, %look ], [ %now, %get.up ]
+  ret i64 %found
 }
 
-; Move a counter on, and wake who sleeps.
-define internal void @move(ptr %team, ptr %counter) {
-  %was = atomicrmw add ptr %counter, i64 1 seq_cst
-  %sleepers.at = getelementptr %Team, ptr %team, i64 0, i32 20
-  %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
+; Give a word a value other than zero, and wake who sleeps until then.
+define internal void @tell(ptr %word, i64 %value, ptr %bed) {
+start:
+  store atomic i64 %value, ptr %word seq_cst, align 8
+  %count = getelementptr %Bed, ptr %bed, i64 0, i32 0
+  %sleepers = load atomic i64, ptr %count seq_cst, align 8
   %awake = icmp eq i64 %sleepers, 0
   br i1 %awake, label %end, label %wake
 wake:
-  %mutex = getelementptr %Team, ptr %team, i64 0, i32 22
-  %condition = getelementptr %Team, ptr %team, i64 0, i32 23
+  %mutex = getelementptr %Bed, ptr %bed, i64 0, i32 2
+  %condition = getelementptr %Bed, ptr %bed, i64 0, i32 3
   %locked = call i32 @pthread_mutex_lock(ptr %mutex)
+  store atomic i64 0, ptr %count seq_cst, align 8
   %told = call i32 @pthread_cond_broadcast(ptr %condition)
   %unlocked = call i32 @pthread_mutex_unlock(ptr %mutex)
   br label %end
@@ -113,34 +132,160 @@ end:
   ret void
 }
 
-; Nobody goes on before all have come. With %check the last to come collects the errors while all others stand still,
-; so that all threads then see the same code and stop together, or go on together.
-define internal void @barrier(ptr %team, i64 %size, i1 %check) {
+; Claim a chunk of the row that is published, if one is open, and run it. Whether there was one.
+;
+; To claim is to count `open` down. Only then are the row and its number of chunks read, which stay as they are until
+; this chunk is done. So it does not matter whether the count that was seen before was that of another row.
+define internal i1 @help(ptr %team, ptr %context) {
 start:
-  %arrived.at = getelementptr %Team, ptr %team, i64 0, i32 16
-  %passed.at = getelementptr %Team, ptr %team, i64 0, i32 18
-  %passed = load atomic i64, ptr %passed.at acquire, align 8
-  %before = atomicrmw add ptr %arrived.at, i64 1 acq_rel
-  %arrived = add i64 %before, 1
-  %last = icmp eq i64 %arrived, %size
-  br i1 %last, label %all.here, label %not.all
-not.all:
-  call void @wait(ptr %team, ptr %passed.at, i64 %passed)
-  ret void
-all.here:
-  store atomic i64 0, ptr %arrived.at monotonic, align 8
-  br i1 %check, label %collect, label %open
-collect:
-  call void @collect(ptr %team, i64 %size)
-  br label %open
-open:
-  call void @move(ptr %team, ptr %passed.at)
+  %open = getelementptr %Team, ptr %team, i64 0, i32 12
+  %first.seen = load atomic i64, ptr %open monotonic, align 8
+  br label %look
+look:
+  %seen = phi i64 [ %first.seen, %start ], [ %found, %claim ]
+  %some = icmp sgt i64 %seen, 0
+  br i1 %some, label %claim, label %none
+none:
+  ret i1 false
+claim:
+  %less = sub i64 %seen, 1
+  %was = cmpxchg ptr %open, i64 %seen, i64 %less acq_rel monotonic
+  %found = extractvalue { i64, i1 } %was, 0
+  %mine = extractvalue { i64, i1 } %was, 1
+  br i1 %mine, label %run, label %look
+run:
+  %row.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  %row = load ptr, ptr %row.at
+  %chunks.at = getelementptr %Team, ptr %team, i64 0, i32 10
+  %chunks = load i64, ptr %chunks.at
+  %c = sub i64 %chunks, %seen
+  call void @run_chunk(ptr %row, i64 %c, i64 %chunks, ptr %context)
+  %unfinished = getelementptr %Team, ptr %team, i64 0, i32 14
+  %left = atomicrmw sub ptr %unfinished, i64 1 acq_rel
+  %last = icmp eq i64 %left, 1
+  br i1 %last, label %complete, label %done
+complete:
+  %complete.at = getelementptr %Team, ptr %team, i64 0, i32 16
+  %bed = getelementptr %Team, ptr %team, i64 0, i32 19
+  call void @tell(ptr %complete.at, i64 1, ptr %bed)
+  br label %done
+done:
+  ret i1 true
+}
+
+; The units of grain along the axis that a row is divided along: how many there are.
+define internal i64 @units(ptr %row) {
+  %split.at = getelementptr %Row, ptr %row, i64 0, i32 6
+  %split = load i64, ptr %split.at
+  %along.i = icmp eq i64 %split, 1
+  %low.index = select i1 %along.i, i32 2, i32 4
+  %high.index = add i32 %low.index, 1
+  %low.at = getelementptr i64, ptr %row, i32 %low.index
+  %low = load i64, ptr %low.at
+  %high.at = getelementptr i64, ptr %row, i32 %high.index
+  %high = load i64, ptr %high.at
+  %grain = call i64 @grain(ptr %row)
+  %extent = sub i64 %high, %low
+  %rounded = add i64 %extent, %grain
+  %rounded.up = sub i64 %rounded, 1
+  %units = udiv i64 %rounded.up, %grain
+  ret i64 %units
+}
+
+define internal i64 @grain(ptr %row) {
+  %grain.at = getelementptr %Row, ptr %row, i64 0, i32 7
+  %given = load i64, ptr %grain.at
+  %grain = call i64 @llvm.umax.i64(i64 %given, i64 1)
+  ret i64 %grain
+}
+
+; Into how many chunks a row is cut for so many threads: two each, or one each if the row limits the threads, but none
+; without a unit of grain; 1 if it is not to be divided.
+define internal i64 @chunks(ptr %row, i64 %size) {
+start:
+  %split.at = getelementptr %Row, ptr %row, i64 0, i32 6
+  %split = load i64, ptr %split.at
+  %whole = icmp eq i64 %split, 0
+  br i1 %whole, label %one, label %divide
+one:
+  ret i64 1
+divide:
+  %most.at = getelementptr %Row, ptr %row, i64 0, i32 9
+  %most = load i64, ptr %most.at
+  %unlimited = icmp eq i64 %most, 0
+  %twice = mul i64 %size, 2
+  %one.each = call i64 @llvm.umin.i64(i64 %most, i64 %size)
+  %wanted = select i1 %unlimited, i64 %twice, i64 %one.each
+  %units = call i64 @units(ptr %row)
+  %chunks = call i64 @llvm.umin.i64(i64 %wanted, i64 %units)
+  ret i64 %chunks
+}
+
+; A chunk of a row: of n units of grain, those from n c / C to n (c + 1) / C, both rounded up.
+define internal void @run_chunk(ptr %row, i64 %c, i64 %chunks, ptr %context) {
+start:
+  %split.at = getelementptr %Row, ptr %row, i64 0, i32 6
+  %split = load i64, ptr %split.at
+  %along.i = icmp eq i64 %split, 1
+  %i0.at = getelementptr %Row, ptr %row, i64 0, i32 2
+  %i0 = load i64, ptr %i0.at
+  %i1.at = getelementptr %Row, ptr %row, i64 0, i32 3
+  %i1 = load i64, ptr %i1.at
+  %j0.at = getelementptr %Row, ptr %row, i64 0, i32 4
+  %j0 = load i64, ptr %j0.at
+  %j1.at = getelementptr %Row, ptr %row, i64 0, i32 5
+  %j1 = load i64, ptr %j1.at
+  %low = select i1 %along.i, i64 %i0, i64 %j0
+  %high = select i1 %along.i, i64 %i1, i64 %j1
+  %units = call i64 @units(ptr %row)
+  %grain = call i64 @grain(ptr %row)
+  %chunks.less = sub i64 %chunks, 1
+  %from.exact = mul i64 %units, %c
+  %from.scaled = add i64 %from.exact, %chunks.less
+  %from.unit = udiv i64 %from.scaled, %chunks
+  %to.scaled = add i64 %from.scaled, %units
+  %to.unit = udiv i64 %to.scaled, %chunks
+  %from.offset = mul i64 %from.unit, %grain
+  %to.offset = mul i64 %to.unit, %grain
+  %from = add i64 %low, %from.offset
+  %to.whole = add i64 %low, %to.offset
+  %to = call i64 @llvm.umin.i64(i64 %to.whole, i64 %high)
+  %a0 = select i1 %along.i, i64 %from, i64 %i0
+  %a1 = select i1 %along.i, i64 %to, i64 %i1
+  %b0 = select i1 %along.i, i64 %j0, i64 %from
+  %b1 = select i1 %along.i, i64 %j1, i64 %to
+  call void @run_rectangle(ptr %row, i64 %a0, i64 %a1, i64 %b0, i64 %b1, ptr %context)
   ret void
 }
 
-; The smallest error code of all threads that have one.
-define internal void @collect(ptr %team, i64 %size) {
+; Share a row: publish its chunks, claim them too, and go on when all are done. Nobody is waited for who has no chunk.
+define internal void @share(ptr %team, ptr %row, i64 %chunks, ptr %context) {
 start:
+  %row.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  store ptr %row, ptr %row.at
+  %chunks.at = getelementptr %Team, ptr %team, i64 0, i32 10
+  store i64 %chunks, ptr %chunks.at
+  %unfinished = getelementptr %Team, ptr %team, i64 0, i32 14
+  store atomic i64 %chunks, ptr %unfinished monotonic, align 8
+  %complete = getelementptr %Team, ptr %team, i64 0, i32 16
+  store atomic i64 0, ptr %complete monotonic, align 8
+  %open = getelementptr %Team, ptr %team, i64 0, i32 12
+  %workers.bed = getelementptr %Team, ptr %team, i64 0, i32 18
+  call void @tell(ptr %open, i64 %chunks, ptr %workers.bed)
+  br label %work
+work:
+  %more = call i1 @help(ptr %team, ptr %context)
+  br i1 %more, label %work, label %wait
+wait:
+  %leaders.bed = getelementptr %Team, ptr %team, i64 0, i32 19
+  %done = call i64 @wait(ptr %team, ptr %complete, ptr %leaders.bed)
+  ret void
+}
+
+; The smallest error code of all threads that have one, 0 if none has. No chunk may be open or running.
+define internal i64 @collect(ptr %team) {
+start:
+  %size = load i64, ptr %team
   %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
   %contexts = load ptr, ptr %contexts.at
   br label %look
@@ -157,26 +302,36 @@ look:
   br i1 %more, label %look, label %tell
 tell:
   %result = add i64 %lesser, 1
-  %code.at = getelementptr %Team, ptr %team, i64 0, i32 10
-  store i64 %result, ptr %code.at
-  ret void
+  ret i64 %result
 }
 
-; What thread %t has to do of a table. All threads return together.
-define internal void @share(ptr %team, i64 %t, i64 %size) {
+; Forget the errors of the run before. No chunk may be open or running.
+define internal void @clear(ptr %team) {
 start:
+  %size = load i64, ptr %team
   %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
   %contexts = load ptr, ptr %contexts.at
+  br label %one
+one:
+  %t = phi i64 [ 0, %start ], [ %next, %one ]
   %context.at = getelementptr ptr, ptr %contexts, i64 %t
   %context = load ptr, ptr %context.at
   store i64 0, ptr %context
-  %rows.at = getelementptr %Team, ptr %team, i64 0, i32 7
-  %rows = load ptr, ptr %rows.at
-  %first.at = getelementptr %Team, ptr %team, i64 0, i32 8
-  %first = load i64, ptr %first.at
-  %last.at = getelementptr %Team, ptr %team, i64 0, i32 9
-  %last = load i64, ptr %last.at
-  %code.at = getelementptr %Team, ptr %team, i64 0, i32 10
+  %next = add i64 %t, 1
+  %more = icmp ult i64 %next, %size
+  br i1 %more, label %one, label %end
+end:
+  ret void
+}
+
+; Rows first to last - 1 with the team, which is the caller's.
+define internal i64 @lead(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context) {
+start:
+  %size = load i64, ptr %team
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts = load ptr, ptr %contexts.at
+  store ptr %context, ptr %contexts
+  call void @clear(ptr %team)
   br label %next
 next:
   %r = phi i64 [ %first, %start ], [ %after, %done ], [ %after, %check ]
@@ -184,97 +339,29 @@ next:
   br i1 %more, label %row, label %end
 row:
   %row.at = getelementptr %Row, ptr %rows, i64 %r
-  %flags.at = getelementptr %Row, ptr %row.at, i64 0, i32 8
-  %flags = load i64, ptr %flags.at
-  %barrier.bit = and i64 %flags, 1
-  %free = icmp eq i64 %barrier.bit, 0
-  br i1 %free, label %work, label %meet
-meet:
-  call void @barrier(ptr %team, i64 %size, i1 false)
-  br label %work
-work:
-  call void @slice(ptr %row.at, i64 %t, i64 %size, ptr %context)
+  %chunks = call i64 @chunks(ptr %row.at, i64 %size)
+  switch i64 %chunks, label %together [ i64 0, label %done
+                                        i64 1, label %alone ]
+alone:
+  call void @run_row(ptr %row.at, ptr %context)
+  br label %done
+together:
+  call void @share(ptr %team, ptr %row.at, i64 %chunks, ptr %context)
   br label %done
 done:
   %after = add i64 %r, 1
-  %check.bit = and i64 %flags, 2
-  %unchecked = icmp eq i64 %check.bit, 0
+  %flags.at = getelementptr %Row, ptr %row.at, i64 0, i32 8
+  %flags = load i64, ptr %flags.at
+  %checked = and i64 %flags, 1
+  %unchecked = icmp eq i64 %checked, 0
   br i1 %unchecked, label %next, label %check
 check:
-  call void @barrier(ptr %team, i64 %size, i1 true)
-  %code = load i64, ptr %code.at
-  %fine = icmp eq i64 %code, 0
+  %so.far = call i64 @collect(ptr %team)
+  %fine = icmp eq i64 %so.far, 0
   br i1 %fine, label %next, label %end
 end:
-  call void @barrier(ptr %team, i64 %size, i1 true)
-  ret void
-}
-
-; The slice of a row that is thread %t's: of n units of grain each, from n t / T to n (t + 1) / T, both rounded up.
-define internal void @slice(ptr %row, i64 %t, i64 %size, ptr %context) {
-start:
-  %kernel = load ptr, ptr %row
-  %args.at = getelementptr %Row, ptr %row, i64 0, i32 1
-  %args = load ptr, ptr %args.at
-  %i0.at = getelementptr %Row, ptr %row, i64 0, i32 2
-  %i0 = load i64, ptr %i0.at
-  %i1.at = getelementptr %Row, ptr %row, i64 0, i32 3
-  %i1 = load i64, ptr %i1.at
-  %j0.at = getelementptr %Row, ptr %row, i64 0, i32 4
-  %j0 = load i64, ptr %j0.at
-  %j1.at = getelementptr %Row, ptr %row, i64 0, i32 5
-  %j1 = load i64, ptr %j1.at
-  %split.at = getelementptr %Row, ptr %row, i64 0, i32 6
-  %split = load i64, ptr %split.at
-  %whole = icmp eq i64 %split, 0
-  br i1 %whole, label %for.first, label %divide
-for.first:
-  %mine = icmp eq i64 %t, 0
-  br i1 %mine, label %all, label %end
-all:
-  call void %kernel(ptr %args, i64 %i0, i64 %i1, i64 %j0, i64 %j1, ptr %context)
-  br label %end
-divide:
-  %grain.at = getelementptr %Row, ptr %row, i64 0, i32 7
-  %grain.given = load i64, ptr %grain.at
-  %grain = call i64 @llvm.umax.i64(i64 %grain.given, i64 1)
-  %most.at = getelementptr %Row, ptr %row, i64 0, i32 9
-  %most = load i64, ptr %most.at
-  %most.or.many = sub i64 %most, 1 ; 0, which is no limit, becomes the largest unsigned number
-  %size.less = sub i64 %size, 1
-  %threads.less = call i64 @llvm.umin.i64(i64 %most.or.many, i64 %size.less)
-  %threads = add i64 %threads.less, 1
-  %takes.part = icmp ult i64 %t, %threads
-  br i1 %takes.part, label %cut, label %end
-cut:
-  %over.i = icmp eq i64 %split, 1
-  %low = select i1 %over.i, i64 %i0, i64 %j0
-  %high = select i1 %over.i, i64 %i1, i64 %j1
-  %extent = sub i64 %high, %low
-  %rounded = add i64 %extent, %grain
-  %rounded.up = sub i64 %rounded, 1
-  %units = udiv i64 %rounded.up, %grain
-  %from.exact = mul i64 %units, %t
-  %from.scaled = add i64 %from.exact, %threads.less
-  %from.unit = udiv i64 %from.scaled, %threads
-  %to.scaled = add i64 %from.scaled, %units
-  %to.unit = udiv i64 %to.scaled, %threads
-  %from.offset = mul i64 %from.unit, %grain
-  %to.offset = mul i64 %to.unit, %grain
-  %from = add i64 %low, %from.offset
-  %to.whole = add i64 %low, %to.offset
-  %to = call i64 @llvm.umin.i64(i64 %to.whole, i64 %high)
-  %something = icmp slt i64 %from, %to
-  br i1 %something, label %run, label %end
-run:
-  %a0 = select i1 %over.i, i64 %from, i64 %i0
-  %a1 = select i1 %over.i, i64 %to, i64 %i1
-  %b0 = select i1 %over.i, i64 %j0, i64 %from
-  %b1 = select i1 %over.i, i64 %j1, i64 %to
-  call void %kernel(ptr %args, i64 %a0, i64 %a1, i64 %b0, i64 %b1, ptr %context)
-  br label %end
-end:
-  ret void
+  %code = call i64 @collect(ptr %team)
+  ret i64 %code
 }
 
 ; Run a table with the whole team; alone if somebody else has the team, or if there is none in this process.
@@ -300,45 +387,30 @@ alone:
   %code.alone = call i64 @run_alone(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context)
   ret i64 %code.alone
 together:
-  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
-  %contexts = load ptr, ptr %contexts.at
-  store ptr %context, ptr %contexts
-  %rows.at = getelementptr %Team, ptr %team, i64 0, i32 7
-  store ptr %rows, ptr %rows.at
-  %first.at = getelementptr %Team, ptr %team, i64 0, i32 8
-  store i64 %first, ptr %first.at
-  %last.at = getelementptr %Team, ptr %team, i64 0, i32 9
-  store i64 %last, ptr %last.at
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
-  call void @move(ptr %team, ptr %jobs.at)
-  call void @share(ptr %team, i64 0, i64 %size)
-  %code.at = getelementptr %Team, ptr %team, i64 0, i32 10
-  %code = load i64, ptr %code.at
+  %code = call i64 @lead(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context)
   call void @team_release(ptr %team, i64 1)
   ret i64 %code
 }
 
-; The life of a worker: wait for a job, do its share, until told to quit.
+; The life of a worker: wait for chunks, run them, until told to go.
 define internal ptr @worker(ptr %self) {
 start:
   %team = load ptr, ptr %self
   %t.at = getelementptr %Worker, ptr %self, i64 0, i32 1
   %t = load i64, ptr %t.at
-  %jobs.seen.at = getelementptr %Worker, ptr %self, i64 0, i32 2
-  %jobs.seen = load i64, ptr %jobs.seen.at
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
-  %quit.at = getelementptr %Team, ptr %team, i64 0, i32 2
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts = load ptr, ptr %contexts.at
+  %context.at = getelementptr ptr, ptr %contexts, i64 %t
+  %context = load ptr, ptr %context.at
+  %open = getelementptr %Team, ptr %team, i64 0, i32 12
+  %bed = getelementptr %Team, ptr %team, i64 0, i32 18
   br label %idle
 idle:
-  %seen = phi i64 [ %jobs.seen, %start ], [ %now, %work ]
-  call void @wait(ptr %team, ptr %jobs.at, i64 %seen)
-  %now = add i64 %seen, 1
-  %quit = load i64, ptr %quit.at
-  %stay = icmp eq i64 %quit, 0
+  %seen = call i64 @wait(ptr %team, ptr %open, ptr %bed)
+  %stay = icmp sgt i64 %seen, 0
   br i1 %stay, label %work, label %go
 work:
-  %size = load i64, ptr %team
-  call void @share(ptr %team, i64 %t, i64 %size)
+  %helped = call i1 @help(ptr %team, ptr %context)
   br label %idle
 go:
   ret ptr null
@@ -377,8 +449,6 @@ define internal void @hire(ptr %team, ptr %workers, i64 %count, i64 %set.mask) {
 start:
   %blocked = alloca [128 x i8], align 16 ; as large as any sigset_t
   %former = alloca [128 x i8], align 16
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
-  %jobs = load i64, ptr %jobs.at
   %set.mask.int = trunc i64 %set.mask to i32
   %filled = call i32 @sigfillset(ptr %blocked)
   %masked = call i32 @pthread_sigmask(i32 %set.mask.int, ptr %blocked, ptr %former)
@@ -393,9 +463,7 @@ one:
   store ptr %team, ptr %worker
   %t.at = getelementptr %Worker, ptr %worker, i64 0, i32 1
   store i64 %t, ptr %t.at
-  %jobs.seen.at = getelementptr %Worker, ptr %worker, i64 0, i32 2
-  store i64 %jobs, ptr %jobs.seen.at
-  %thread.at = getelementptr %Worker, ptr %worker, i64 0, i32 3
+  %thread.at = getelementptr %Worker, ptr %worker, i64 0, i32 2
   %failed = call i32 @pthread_create(ptr %thread.at, ptr null, ptr @worker, ptr %worker)
   %hired = icmp eq i32 %failed, 0
   br i1 %hired, label %next, label %done
@@ -420,10 +488,9 @@ dismiss:
   %size = load i64, ptr %team
   %workers.at = getelementptr %Team, ptr %team, i64 0, i32 5
   %workers = load ptr, ptr %workers.at
-  %quit.at = getelementptr %Team, ptr %team, i64 0, i32 2
-  store i64 1, ptr %quit.at
-  %jobs.at = getelementptr %Team, ptr %team, i64 0, i32 14
-  call void @move(ptr %team, ptr %jobs.at)
+  %open = getelementptr %Team, ptr %team, i64 0, i32 12
+  %bed = getelementptr %Team, ptr %team, i64 0, i32 18
+  call void @tell(ptr %open, i64 -1, ptr %bed)
   br label %next
 next:
   %t = phi i64 [ 1, %dismiss ], [ %t.after, %join ]
@@ -431,13 +498,13 @@ next:
   br i1 %more, label %join, label %gone
 join:
   %k = sub i64 %t, 1
-  %thread.at = getelementptr %Worker, ptr %workers, i64 %k, i32 3
+  %thread.at = getelementptr %Worker, ptr %workers, i64 %k, i32 2
   %thread = load ptr, ptr %thread.at
   %joined = call i32 @pthread_join(ptr %thread, ptr null)
   %t.after = add i64 %t, 1
   br label %next
 gone:
-  store i64 0, ptr %quit.at
+  store atomic i64 0, ptr %open monotonic, align 8
   store i64 0, ptr %team
   %fork = icmp eq i64 %who, 2
   br i1 %fork, label %keep, label %give.back

@@ -1,9 +1,15 @@
-"""The team: threads that run one step table together, each its slice of every row.
+"""The team: threads that run one step table together.
+
+The thread that calls, the leader, goes through the rows. It cuts a row that is to be shared into chunks, and publishes
+them; every thread of the team claims one after the other, the leader too, and the leader goes on as soon as all of them
+are done. So it waits only for chunks that somebody has begun, never for a worker that still sleeps or whose core does
+something else: then it does all by itself, like a thread that has no team.
 
 ``team`` is the one of this process. Its threads are native, made when a step first wants them; no Python runs in them,
-and signals stay with the others. Idle, they look out for work for some tens of microseconds and then sleep. One Python
-thread at a time has the team; a second one meanwhile runs its steps alone, with the same results, as no result depends
-on the number of threads. Before a fork the team is sent home; parent and child each start their own when needed.
+and signals stay with the others. Idle, they look out for work for some tens of microseconds, longer than the rows take
+that nobody shares, and then sleep. One Python thread at a time has the team; a second one meanwhile runs its steps
+alone, with the same results, as no result depends on the number of threads. Before a fork the team is sent home; parent
+and child each start their own when needed.
 """
 
 from __future__ import annotations
@@ -19,12 +25,13 @@ import numpy as np
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import LINE, Context, Words, aligned_words, check_table, runtime
 
-_SIZE, _PROCESS, _QUIT, _SPINS = range(4)  # as in %Team
+_SIZE, _PROCESS, _SPINS = range(3)  # as in %Team
+_CONTEXTS: Final = LINE // 8
 _BUSY: Final = 2 * LINE // 8
-_TEAM_WORDS: Final = 7 * LINE // 8 + 2 * 128 // 8
-_WORKER_WORDS: Final = 4  # as in %Worker
+_TEAM_WORDS: Final = 7 * LINE // 8 + 2 * (LINE + 2 * 128) // 8
+_WORKER_WORDS: Final = 3  # as in %Worker
 _A_CALL, _A_FORK = 1, 2  # who can have the team
-_SPINS_BEFORE_SLEEP: Final = 1000  # with a pause instruction in between: 10 to 50 us
+_SPINS_BEFORE_SLEEP: Final = 4000  # with a pause instruction in between: 50 to 200 us
 _PATIENCE: Final = 0.0005  # seconds between two attempts to have the team
 
 
