@@ -52,6 +52,13 @@ def test_digits_are_learned_and_a_folder_is_left(run, tmp_path):
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("options", "told"), [((), "not compiled; --compile makes"), (("--compile",), "compiled")])
+def test_how_fast_it_was_is_told(run, options, told):
+    result = run("moons", "--epochs", 3, *options)
+    assert result.exit_code == 0, result.stderr
+    assert re.search(rf"^\d+\.\d\d s of training, up to [\d,]+ steps a second \({told}", result.stdout, re.M)
+
+
 def test_the_saved_model_predicts_what_the_run_reported(run, tmp_path):
     assert run("digits", "--epochs", 2, "--hidden", 20, "--out", "here").exit_code == 0
     settings = json.loads((tmp_path / "here" / "run.json").read_text())
@@ -153,7 +160,9 @@ def test_a_net_that_learned_nothing_is_told_and_what_to_try(run):
 
 
 def test_what_l2_does_to_the_loss_is_told_where_there_is_l2(run):
-    told = re.compile(r"^ +1/1 .*\n\(loss is the data loss; L2 pulls the weights back, .*\)\n\ntest accuracy", re.M)
+    told = re.compile(
+        r"^ +1/1 .*\n\(loss is the data loss; L2 pulls the weights back, .*\)\n.* a second .*\n\ntest", re.M
+    )
     assert told.search(run("moons", "--epochs", 1).stdout)
     assert "L2" not in run("moons", "--epochs", 1, "--l2", 0).stdout
 

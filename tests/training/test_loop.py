@@ -34,6 +34,21 @@ def test_the_same_seed_gives_the_same_bits():
     assert small_run(seed=1, epochs=2)[1].last.test_loss != history.last.test_loss
 
 
+def test_compiled_steps_learn_the_same():
+    (_, eager), (_, compiled) = small_run(epochs=3), small_run(epochs=3, compiled=True)
+    for field in ("train_loss", "test_loss"):
+        here, there = ([getattr(epoch, field) for epoch in history] for history in (eager, compiled))
+        np.testing.assert_allclose(there, here, rtol=1e-3)
+
+
+def test_a_compiled_run_that_diverges_says_where():
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(training.DivergedError, match=r"became (nan|inf) in epoch 1, step \d+:"),
+    ):
+        small_run(lr=1e20, compiled=True)
+
+
 def test_callbacks_hear_of_every_step_and_epoch():
     steps, epochs = [], []
     _, history = small_run(epochs=2, after_step=steps.append, after_epoch=epochs.append)

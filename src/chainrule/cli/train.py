@@ -48,6 +48,9 @@ def train(
     ] = None,
     l2: Annotated[float | None, typer.Option(help="Strength of L2 regularisation.", show_default="0.0003")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Examples in a step.", show_default="16 or 32")] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Make each step one native call: for long runs and larger nets.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of points, held-out data, weights and shuffling.")] = 0,
     seeds: Annotated[
         int, typer.Option(min=1, help="Train so many times, from --seed on, and tell the mean; nothing is written.")
@@ -83,15 +86,16 @@ def train(
     if seeds > 1:
         if out is not None:
             raise Stop("--seeds tells the mean of several runs and writes nothing: leave out --out, or --seeds")
-        _train_often(name, recipe, range(seed, seed + seeds))
+        _train_often(name, recipe, range(seed, seed + seeds), compiled)
         return
-    run = _prepare(name, recipe, seed)
+    run = _prepare(name, recipe, seed, compiled)
     with RunFolder.claim(out, Path("runs") / name) as folder:
         _introduce(name, run)
         report = _check_gradient(run)
         history = _show_training(run)
         if recipe.l2:
             typer.echo("(loss is the data loss; L2 pulls the weights back, so it need not keep falling)")
+        typer.echo(_speed(run, history))
         folder.write(run.model, history, f"{name}: {_architecture(run.sizes)}", _settings(name, run, seed, report))
     if advice := _advice(name, run, history.last):
         typer.echo(f"warning: no better than guessing: {advice}", err=True)
@@ -109,9 +113,10 @@ class Run:
     model: nn.Sequential
     optimizer: optim.SGD
     rng: np.random.Generator
+    compiled: bool
 
 
-def _prepare(name: DataName, recipe: Recipe, seed: int) -> Run:
+def _prepare(name: DataName, recipe: Recipe, seed: int, compiled: bool) -> Run:
     try:
         dataset = load_data(name, seed)
     except ModuleNotFoundError as error:
@@ -124,7 +129,7 @@ def _prepare(name: DataName, recipe: Recipe, seed: int) -> Run:
         optimizer = optim.SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.l2)
     except ValueError as error:
         raise Stop(error) from error
-    return Run(recipe, dataset, train_data, test_data, sizes, model, optimizer, rng)
+    return Run(recipe, dataset, train_data, test_data, sizes, model, optimizer, rng, compiled)
 
 
 def _read_sizes(texts: list[str]) -> tuple[int, ...]:
@@ -185,7 +190,6 @@ def _checked(model: nn.Module, x: Any, y: Any) -> tuple[GradientReport, int]:
 def _show_training(run: Run) -> training.History:
     """Train with a progress bar below a table that grows by a line an epoch."""
     console = Console()
-    steps = -(-len(run.train_data[1]) // run.recipe.batch)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -197,7 +201,7 @@ def _show_training(run: Run) -> training.History:
     console.print(f"\n{'':>9} {'training data':^19}   {'test data':^19}\n{'epoch':>9}", end="")
     console.print(f" {'loss':>9} {'accuracy':>9}   {'loss':>9} {'accuracy':>9}")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("training", total=steps * run.recipe.epochs)
+        bar = progress.add_task("training", total=_steps(run) * run.recipe.epochs)
 
         def tell(epoch: training.Epoch) -> None:
             if epoch.epoch % every and epoch.epoch != run.recipe.epochs:
@@ -209,6 +213,18 @@ def _show_training(run: Run) -> training.History:
             )
 
         return _train(run, after_step=lambda loss: progress.advance(bar), after_epoch=tell)
+
+
+def _steps(run: Run) -> int:
+    """How many steps an epoch has."""
+    return -(-len(run.train_data[1]) // run.recipe.batch)
+
+
+def _speed(run: Run, history: training.History) -> str:
+    """How fast it went; the fastest epoch is one in which nothing was compiled."""
+    seconds = [epoch.seconds for epoch in history]
+    how = "compiled" if run.compiled else "not compiled; --compile makes long runs faster"
+    return f"{sum(seconds):.2f} s of training, up to {_steps(run) / min(seconds):,.0f} steps a second ({how})"
 
 
 def _train(run: Run, **callbacks: Any) -> training.History:
@@ -223,6 +239,7 @@ def _train(run: Run, **callbacks: Any) -> training.History:
                 epochs=recipe.epochs,
                 batch=recipe.batch,
                 rng=run.rng,
+                compiled=run.compiled,
                 **callbacks,
             )
     except training.DivergedError as error:
@@ -239,11 +256,11 @@ def _advice(name: DataName, run: Run, last: training.Epoch) -> str | None:
     return "try more --epochs, or the defaults of --lr, --momentum, --l2 and --hidden"
 
 
-def _train_often(name: DataName, recipe: Recipe, seeds: range) -> None:
+def _train_often(name: DataName, recipe: Recipe, seeds: range, compiled: bool) -> None:
     """The accuracy that a recipe reaches, without luck: the mean over several seeds."""
     accuracies = []
     for seed in seeds:
-        run = _prepare(name, recipe, seed)
+        run = _prepare(name, recipe, seed, compiled)
         if seed == seeds[0]:
             _introduce(name, run)
         history = _train(run)

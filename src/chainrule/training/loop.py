@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from chainrule.compiler import Compiled
 from chainrule.data import batches
 from chainrule.data.sampling import Examples
+from chainrule.graph.array import Array
 from chainrule.graph.errors import ChainruleError
 from chainrule.nn import Module, cross_entropy
 from chainrule.training.history import Epoch, History
@@ -37,6 +39,7 @@ def train(
     batch: int,
     rng: np.random.Generator,
     loss: Loss = cross_entropy,
+    compiled: bool = False,
     after_step: Callable[[float], Any] = lambda loss: None,
     after_epoch: Callable[[Epoch], Any] = lambda epoch: None,
 ) -> History:
@@ -50,11 +53,12 @@ def train(
         batch: examples in a step.
         rng: shuffles the training data anew in each epoch.
         loss: of scores and labels.
+        compiled: run each step as one native call; worth it from some thousand steps on, as compiling takes a while.
         after_step: called with the loss of each step.
         after_epoch: called with each Epoch, on the same weights for both sets of data.
 
     Raises DivergedError, naming epoch and step, as soon as a loss is not finite, before the parameters are updated
-    with it; ValueError for sizes below 1.
+    with it (in a compiled step they are by then); ValueError for sizes below 1.
 
     >>> import numpy as np, chainrule as cr
     >>> from chainrule.training import train
@@ -68,15 +72,26 @@ def train(
     """
     if epochs < 1:
         raise ValueError(f"training takes at least one epoch, not {epochs}")
+
+    def update(result: Array) -> None:
+        result.backward(keep=False)
+        optimizer.step()
+
+    def whole_step(x: Any, y: Any) -> Any:
+        result = loss(model(x), y)
+        update(result)
+        return result
+
+    run = Compiled(whole_step)
     history = History()
     for number in range(1, epochs + 1):
         begin = perf_counter()
         for step, (x, y) in enumerate(batches(*train_data, batch, rng), start=1):
-            result = loss(model(x), y)
+            result = run(x, y) if compiled else loss(model(x), y)
             value = result.item()
             _check(value, number, step)
-            result.backward(keep=False)
-            optimizer.step()
+            if not compiled:
+                update(result)
             after_step(value)
         seconds = perf_counter() - begin
         epoch = Epoch(number, *evaluate(model, *train_data, loss), *evaluate(model, *test_data, loss), seconds)
