@@ -5,14 +5,14 @@
 %Bed = type { i64, [7 x i64], [128 x i8], [128 x i8] }
 ; Groups that different threads write lie on cache lines of their own.
 %Team = type {
-  i64, i64, i64, [5 x i64],           ; 0 size, 1 process, 2 spins
-  ptr, ptr, [6 x i64],                ; 4 contexts of thread 0, 1, ..., 5 workers
-  i64, [7 x i64],                     ; 7 busy: who has the team: 0 nobody, 1 a call, 2 a fork
-  ptr, i64, [6 x i64],                ; 9 row, 10 into how many chunks it is cut
-  i64, [7 x i64],                     ; 12 open: how many of them nobody has claimed; -1 sends the workers home
-  i64, [7 x i64],                     ; 14 unfinished: how many of them are not done
-  i64, [7 x i64],                     ; 16 complete: 1 once all are done
-  %Bed, %Bed                          ; 18 of the workers, 19 of the leader
+  i64, i64, i64, i64, [4 x i64],      ; 0 size, 1 process, 2 patience: when to lie down (ns), 3 clock
+  ptr, ptr, [6 x i64],                ; 5 contexts of thread 0, 1, ..., 6 workers
+  i64, [7 x i64],                     ; 8 busy: who has the team: 0 nobody, 1 a call, 2 a fork
+  ptr, i64, [6 x i64],                ; 10 row, 11 into how many chunks it is cut
+  i64, [7 x i64],                     ; 13 open: how many of them nobody has claimed; -1 sends the workers home
+  i64, [7 x i64],                     ; 15 unfinished: how many of them are not done
+  i64, [7 x i64],                     ; 17 complete: 1 once all are done
+  %Bed, %Bed                          ; 19 of the workers, 20 of the leader
 }
 ;                team thread what pthread_create called it
 %Worker = type { ptr, i64, ptr }
@@ -29,13 +29,14 @@ declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i32 @sigfillset(ptr)
 declare i32 @getpid()
 declare i32 @sched_yield()
+declare i32 @clock_gettime(i32, ptr)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 
 define void @team_init(ptr %team) {
-  %workers = getelementptr %Team, ptr %team, i64 0, i32 18
+  %workers = getelementptr %Team, ptr %team, i64 0, i32 19
   call void @make_bed(ptr %workers)
-  %leader = getelementptr %Team, ptr %team, i64 0, i32 19
+  %leader = getelementptr %Team, ptr %team, i64 0, i32 20
   call void @make_bed(ptr %leader)
   ret void
 }
@@ -50,7 +51,7 @@ define internal void @make_bed(ptr %bed) {
 
 ; 1 if the team is now the caller's, 0 if somebody else has it.
 define internal i64 @take(ptr %team, i64 %who) {
-  %busy = getelementptr %Team, ptr %team, i64 0, i32 7
+  %busy = getelementptr %Team, ptr %team, i64 0, i32 8
   %was = cmpxchg ptr %busy, i64 0, i64 %who seq_cst seq_cst
   %free = extractvalue { i64, i1 } %was, 1
   %taken = zext i1 %free to i64
@@ -59,7 +60,7 @@ define internal i64 @take(ptr %team, i64 %who) {
 
 ; Does nothing if the team is not the caller's.
 define void @team_release(ptr %team, i64 %who) {
-  %busy = getelementptr %Team, ptr %team, i64 0, i32 7
+  %busy = getelementptr %Team, ptr %team, i64 0, i32 8
   %was = cmpxchg ptr %busy, i64 %who, i64 0 seq_cst seq_cst
   ret void
 }
@@ -68,26 +69,29 @@ define void @team_release(ptr %team, i64 %who) {
 ; and then: the thread that is waited for may be on the same one.
 define internal i64 @wait(ptr %team, ptr %word, ptr %bed) {
 start:
-  %spins.at = getelementptr %Team, ptr %team, i64 0, i32 2
-  %spins = load i64, ptr %spins.at
+  %patience.at = getelementptr %Team, ptr %team, i64 0, i32 2
+  %patience = load i64, ptr %patience.at
   br label %look
 look:
-  %left = phi i64 [ %spins, %start ], [ %fewer, %pause ], [ %fewer, %offer ]
+  %looks = phi i64 [ 1, %start ], [ %looks.more, %again ], [ %looks.more, %offer ]
+  %since = phi i64 [ 0, %start ], [ %since, %again ], [ %began, %offer ]
   %seen = load atomic i64, ptr %word acquire, align 8
   %nothing = icmp eq i64 %seen, 0
   br i1 %nothing, label %again, label %end
 again:
-  %tired = icmp eq i64 %left, 0
-  br i1 %tired, label %lie.down, label %pause
-pause:
-  %fewer = sub i64 %left, 1
   call void @pause()
-  %phase = and i64 %left, 63
+  %looks.more = add i64 %looks, 1
+  %phase = and i64 %looks, 63
   %long.enough = icmp eq i64 %phase, 0
   br i1 %long.enough, label %offer, label %look
 offer:
   %offered = call i32 @sched_yield()
-  br label %look
+  %time = call i64 @time(ptr %team)
+  %first = icmp eq i64 %since, 0
+  %began = select i1 %first, i64 %time, i64 %since
+  %waited = sub i64 %time, %began
+  %tired = icmp ugt i64 %waited, %patience
+  br i1 %tired, label %lie.down, label %look
 lie.down:
   ; First counted, then a look at the word; who stores it stores it first, then looks at the count. Both in sequentially
   ; consistent order, so one of the two sees the other, and no call to wake is lost. Who wakes sets the count to zero.
@@ -110,6 +114,21 @@ get.up:
 end:
   %found = phi i64 [ %seen, %look ], [ %now, %get.up ]
   ret i64 %found
+}
+
+; Nanoseconds since some moment.
+define internal i64 @time(ptr %team) {
+  %clock.at = getelementptr %Team, ptr %team, i64 0, i32 3
+  %clock = load i64, ptr %clock.at
+  %clock.number = trunc i64 %clock to i32
+  %timespec = alloca { i64, i64 }
+  %failed = call i32 @clock_gettime(i32 %clock.number, ptr %timespec)
+  %seconds = load i64, ptr %timespec
+  %rest.at = getelementptr { i64, i64 }, ptr %timespec, i64 0, i32 1
+  %rest = load i64, ptr %rest.at
+  %whole = mul i64 %seconds, 1000000000
+  %time = add i64 %whole, %rest
+  ret i64 %time
 }
 
 ; Give a word a value other than zero, and wake who sleeps until then.
@@ -138,7 +157,7 @@ end:
 ; this chunk is done. So it does not matter whether the count that was seen before was that of another row.
 define internal i1 @help(ptr %team, ptr %context) {
 start:
-  %open = getelementptr %Team, ptr %team, i64 0, i32 12
+  %open = getelementptr %Team, ptr %team, i64 0, i32 13
   %first.seen = load atomic i64, ptr %open monotonic, align 8
   br label %look
 look:
@@ -154,19 +173,19 @@ claim:
   %mine = extractvalue { i64, i1 } %was, 1
   br i1 %mine, label %run, label %look
 run:
-  %row.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  %row.at = getelementptr %Team, ptr %team, i64 0, i32 10
   %row = load ptr, ptr %row.at
-  %chunks.at = getelementptr %Team, ptr %team, i64 0, i32 10
+  %chunks.at = getelementptr %Team, ptr %team, i64 0, i32 11
   %chunks = load i64, ptr %chunks.at
   %c = sub i64 %chunks, %seen
   call void @run_chunk(ptr %row, i64 %c, i64 %chunks, ptr %context)
-  %unfinished = getelementptr %Team, ptr %team, i64 0, i32 14
+  %unfinished = getelementptr %Team, ptr %team, i64 0, i32 15
   %left = atomicrmw sub ptr %unfinished, i64 1 acq_rel
   %last = icmp eq i64 %left, 1
   br i1 %last, label %complete, label %done
 complete:
-  %complete.at = getelementptr %Team, ptr %team, i64 0, i32 16
-  %bed = getelementptr %Team, ptr %team, i64 0, i32 19
+  %complete.at = getelementptr %Team, ptr %team, i64 0, i32 17
+  %bed = getelementptr %Team, ptr %team, i64 0, i32 20
   call void @tell(ptr %complete.at, i64 1, ptr %bed)
   br label %done
 done:
@@ -199,8 +218,8 @@ define internal i64 @grain(ptr %row) {
   ret i64 %grain
 }
 
-; Into how many chunks a row is cut for so many threads: two each, or one each if the row limits the threads, but none
-; without a unit of grain; 1 if it is not to be divided.
+; Into how many chunks a row is cut for so many threads: two each, or one each if the row limits the threads, but not
+; more than there are units of grain; 1 if it is not to be divided.
 define internal i64 @chunks(ptr %row, i64 %size) {
 start:
   %split.at = getelementptr %Row, ptr %row, i64 0, i32 6
@@ -261,23 +280,23 @@ start:
 ; Share a row: publish its chunks, claim them too, and go on when all are done. Nobody is waited for who has no chunk.
 define internal void @share(ptr %team, ptr %row, i64 %chunks, ptr %context) {
 start:
-  %row.at = getelementptr %Team, ptr %team, i64 0, i32 9
+  %row.at = getelementptr %Team, ptr %team, i64 0, i32 10
   store ptr %row, ptr %row.at
-  %chunks.at = getelementptr %Team, ptr %team, i64 0, i32 10
+  %chunks.at = getelementptr %Team, ptr %team, i64 0, i32 11
   store i64 %chunks, ptr %chunks.at
-  %unfinished = getelementptr %Team, ptr %team, i64 0, i32 14
+  %unfinished = getelementptr %Team, ptr %team, i64 0, i32 15
   store atomic i64 %chunks, ptr %unfinished monotonic, align 8
-  %complete = getelementptr %Team, ptr %team, i64 0, i32 16
+  %complete = getelementptr %Team, ptr %team, i64 0, i32 17
   store atomic i64 0, ptr %complete monotonic, align 8
-  %open = getelementptr %Team, ptr %team, i64 0, i32 12
-  %workers.bed = getelementptr %Team, ptr %team, i64 0, i32 18
+  %open = getelementptr %Team, ptr %team, i64 0, i32 13
+  %workers.bed = getelementptr %Team, ptr %team, i64 0, i32 19
   call void @tell(ptr %open, i64 %chunks, ptr %workers.bed)
   br label %work
 work:
   %more = call i1 @help(ptr %team, ptr %context)
   br i1 %more, label %work, label %wait
 wait:
-  %leaders.bed = getelementptr %Team, ptr %team, i64 0, i32 19
+  %leaders.bed = getelementptr %Team, ptr %team, i64 0, i32 20
   %done = call i64 @wait(ptr %team, ptr %complete, ptr %leaders.bed)
   ret void
 }
@@ -286,7 +305,7 @@ wait:
 define internal i64 @collect(ptr %team) {
 start:
   %size = load i64, ptr %team
-  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 5
   %contexts = load ptr, ptr %contexts.at
   br label %look
 look:
@@ -309,7 +328,7 @@ tell:
 define internal void @clear(ptr %team) {
 start:
   %size = load i64, ptr %team
-  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 5
   %contexts = load ptr, ptr %contexts.at
   br label %one
 one:
@@ -328,7 +347,7 @@ end:
 define internal i64 @lead(ptr %team, ptr %rows, i64 %first, i64 %last, ptr %context) {
 start:
   %size = load i64, ptr %team
-  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 5
   %contexts = load ptr, ptr %contexts.at
   store ptr %context, ptr %contexts
   call void @clear(ptr %team)
@@ -398,12 +417,12 @@ start:
   %team = load ptr, ptr %self
   %t.at = getelementptr %Worker, ptr %self, i64 0, i32 1
   %t = load i64, ptr %t.at
-  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 5
   %contexts = load ptr, ptr %contexts.at
   %context.at = getelementptr ptr, ptr %contexts, i64 %t
   %context = load ptr, ptr %context.at
-  %open = getelementptr %Team, ptr %team, i64 0, i32 12
-  %bed = getelementptr %Team, ptr %team, i64 0, i32 18
+  %open = getelementptr %Team, ptr %team, i64 0, i32 13
+  %bed = getelementptr %Team, ptr %team, i64 0, i32 19
   br label %idle
 idle:
   %seen = call i64 @wait(ptr %team, ptr %open, ptr %bed)
@@ -430,9 +449,9 @@ ask:
   %none = icmp eq i64 %size, 0
   br i1 %none, label %make, label %done
 make:
-  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 4
+  %contexts.at = getelementptr %Team, ptr %team, i64 0, i32 5
   store ptr %contexts, ptr %contexts.at
-  %workers.at = getelementptr %Team, ptr %team, i64 0, i32 5
+  %workers.at = getelementptr %Team, ptr %team, i64 0, i32 6
   store ptr %workers, ptr %workers.at
   %process.at = getelementptr %Team, ptr %team, i64 0, i32 1
   store i64 %process, ptr %process.at
@@ -486,10 +505,10 @@ no:
   ret i64 0
 dismiss:
   %size = load i64, ptr %team
-  %workers.at = getelementptr %Team, ptr %team, i64 0, i32 5
+  %workers.at = getelementptr %Team, ptr %team, i64 0, i32 6
   %workers = load ptr, ptr %workers.at
-  %open = getelementptr %Team, ptr %team, i64 0, i32 12
-  %bed = getelementptr %Team, ptr %team, i64 0, i32 18
+  %open = getelementptr %Team, ptr %team, i64 0, i32 13
+  %bed = getelementptr %Team, ptr %team, i64 0, i32 19
   call void @tell(ptr %open, i64 -1, ptr %bed)
   br label %next
 next:

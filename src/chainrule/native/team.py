@@ -6,10 +6,10 @@ are done. So it waits only for chunks that somebody has begun, never for a worke
 something else: then it does all by itself, like a thread that has no team.
 
 ``team`` is the one of this process. Its threads are native, made when a step first wants them; no Python runs in them,
-and signals stay with the others. Idle, they look out for work for some tens of microseconds, longer than the rows take
-that nobody shares, and then sleep. One Python thread at a time has the team; a second one meanwhile runs its steps
-alone, with the same results, as no result depends on the number of threads. Before a fork the team is sent home; parent
-and child each start their own when needed.
+and signals stay with the others. Idle, they look out for work for longer than the rows take that nobody shares, and
+then sleep. One Python thread at a time has the team; a second one meanwhile runs its steps alone, with the same
+results, as no result depends on the number of threads. Before a fork the team is sent home; parent and child each start
+their own when needed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import numpy as np
 from chainrule.native.cores import get_threads
 from chainrule.native.dispatch import LINE, Context, Words, aligned_words, check_table, runtime
 
-_SIZE, _PROCESS, _SPINS = range(3)  # as in %Team
+_SIZE, _PROCESS, _PATIENCE, _CLOCK = range(4)  # as in %Team
 _CONTEXTS: Final = LINE // 8
 _BUSY: Final = 2 * LINE // 8
 _TEAM_WORDS: Final = 7 * LINE // 8 + 2 * (LINE + 2 * 128) // 8
 _WORKER_WORDS: Final = 3  # as in %Worker
 _A_CALL, _A_FORK = 1, 2  # who can have the team
-_SPINS_BEFORE_SLEEP: Final = 4000  # with a pause instruction in between: 50 to 200 us
-_PATIENCE: Final = 0.0005  # seconds between two attempts to have the team
+_NANOSECONDS_BEFORE_SLEEP: Final = 150_000
+_INTERVAL: Final = 0.0005  # seconds between two attempts to have the team
 
 
 class Team:
@@ -65,7 +65,7 @@ class Team:
         crew = self._crews.setdefault(wanted, _Crew(*wanted))  # kept: threads may be using it
         mask = int(signal.SIG_SETMASK)
         while not runtime().team_start(self.address, *crew.addresses, len(crew.workers), os.getpid(), mask):
-            time.sleep(_PATIENCE)
+            time.sleep(_INTERVAL)
 
     def stop(self) -> None:
         """Send the threads home, once the job they are at is done. The next step that wants a team starts it again."""
@@ -81,7 +81,7 @@ class Team:
     def _block(self) -> Words:
         if self._words is None:
             words = aligned_words(_TEAM_WORDS)
-            words[_SPINS] = _SPINS_BEFORE_SLEEP
+            words[[_PATIENCE, _CLOCK]] = _NANOSECONDS_BEFORE_SLEEP, time.CLOCK_MONOTONIC
             runtime().team_init(words.ctypes.data)
             self._words = words
         return self._words
@@ -90,7 +90,7 @@ class Team:
         if self._words is None or self._words[_PROCESS] not in (0, os.getpid()):  # they stayed behind in the parent
             return
         while not runtime().team_stop(self.address, who):
-            time.sleep(_PATIENCE)
+            time.sleep(_INTERVAL)
 
     def _before_fork(self) -> None:
         self._stop(_A_FORK)
