@@ -193,7 +193,8 @@ def is_packable(nest: Nest, access: Access) -> bool:
         any(access.strides[len(nest.kept) :])
         and not access.computed
         and any(step.access is access for step in nest.steps if isinstance(step, Load))
-        and REREAD * math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s) <= math.prod(nest.extents)
+        and REREAD * math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s)
+        <= math.prod(nest.extents)
     )
 
 
