@@ -215,6 +215,21 @@ def test_a_library_gate_that_fails_changes_nothing() -> None:
     np.testing.assert_array_equal(s.value, np.ones(3))
 
 
+@pytest.mark.parametrize("target", [None, AVX2])
+@pytest.mark.parametrize("n", [8191, 8192, 8193, 1_000_003])
+def test_long_sums_of_floats_are_accurate(n: int, target: Any) -> None:
+    rng = np.random.default_rng(0)
+    alike, mixed = np.full(n, 0.1, np.float32), rng.lognormal(0, 3, n).astype(np.float32)
+    with use(target) if target else nullcontext():
+        sums = cr.compile(lambda x: (np.sum(x), np.mean(x * x), np.sum(np.reshape(x, (1, -1)), axis=1)[0] * 1.0))
+        for x in (alike, mixed):
+            exact = x.astype(float)
+            wanted = [exact.sum(), (exact**2).mean(), exact.sum()]
+            np.testing.assert_allclose(sums(x), wanted, rtol=40 * np.finfo(np.float32).eps)
+        np.testing.assert_array_equal(sums(np.append(mixed[1:], np.float32(np.inf))), np.inf)
+        np.testing.assert_array_equal(sums(np.append(mixed[1:], np.float32(np.nan))), np.nan)
+
+
 def test_the_number_of_threads_does_not_change_a_bit() -> None:
     results = []
     for threads in (1, 2, 4):

@@ -22,6 +22,9 @@ I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
 VECTORS_AT_ONCE = 4
 """How many vectors a reduction takes at a time: independent sums hide the latency of an addition."""
+ITERATIONS_AT_ONCE = 128
+"""After so many additions, a power of two, partial sums of floats are put aside and begun anew: the error of a sum
+grows with the number of additions in a row, and so it stays at some units in the last place for millions of numbers."""
 BAD_INDEX = 1
 """The error code of an index that is out of range."""
 
@@ -239,6 +242,8 @@ class _Emitter:
             {r: self._accumulator(r, s) for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce)}
             for _ in range(count)
         ]
+        rounded = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce) and across and _is_rounded(s)}
+        self.aside = {ref: self._accumulator(ref, step) for ref, step in rounded.items()}
         self._reduce_along(places, sums, len(self.nest.kept))
         if across:
             totals = self._combined(sums)
@@ -264,6 +269,8 @@ class _Emitter:
                 for one in vectors:
                     self._steps(one, known)
                 self._reduce_along(vectors, sums, axis + 1)
+                if len(vectors) == VECTORS_AT_ONCE and self.aside:
+                    self._now_and_then_put_aside(vectors[0].index[axis], sums)
             return
         with self._loop(I64(0), self.extents[axis]) as index:
             inner = [place.inside(axis, index) for place in places]
@@ -495,6 +502,19 @@ class _Emitter:
             value = self.b.select(place.mask, value, so_far.value)
         self.b.store(value, variable)
 
+    def _now_and_then_put_aside(self, index: Any, sums: list[dict[Ref, Any]]) -> None:
+        """Add the sums so far to those put aside, after so many iterations of a loop that has come to ``index``."""
+        b, vectors = self.b, self._lanes(self.lanes)
+        step = VECTORS_AT_ONCE * self.lanes
+        end = b.and_(b.add(index, I64(step)), I64(step * ITERATIONS_AT_ONCE - 1))
+        with b.if_then(b.icmp_signed("==", end, I64(0)), likely=False):
+            for ref, aside in self.aside.items():
+                dtype = self.nest.steps[ref].dtype
+                total = vectors.add(self._loaded(aside, dtype), self._added_up(ref, sums))
+                b.store(total.value, aside)
+                for accumulators in sums:
+                    b.store(vectors.constant(0, dtype).value, accumulators[ref])
+
     def _fused_away(self, ref: Ref) -> bool:
         """Whether a product is only ever added up: then it is one fused multiply-add."""
         step = self.nest.steps[ref]
@@ -516,13 +536,20 @@ class _Emitter:
         for ref in sums[0]:
             step = self.nest.steps[ref]
             assert isinstance(step, Reduce)  # noqa: S101
-            combine = _COMBINE[step.kind]
-            parts = [self._loaded(accumulators[ref], step.dtype) for accumulators in sums]
-            b = self._lanes(self.lanes)
-            while len(parts) > 1:
-                parts = [combine(b, x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
-            totals[ref] = self._folded(parts[0], combine, step.dtype)
+            total = self._added_up(ref, sums)
+            if ref in self.aside:
+                total = self._lanes(self.lanes).add(self._loaded(self.aside[ref], step.dtype), total)
+            totals[ref] = self._folded(total, _COMBINE[step.kind], step.dtype)
         return totals
+
+    def _added_up(self, ref: Ref, sums: list[dict[Ref, Any]]) -> Lane:
+        step = self.nest.steps[ref]
+        assert isinstance(step, Reduce)  # noqa: S101
+        parts = [self._loaded(accumulators[ref], step.dtype) for accumulators in sums]
+        while len(parts) > 1:
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [_COMBINE[step.kind](self._lanes(self.lanes), x, y) for x, y in pairs]
+        return parts[0]
 
     def _folded(self, lane: Lane, combine: Callable[..., Lane], dtype: np.dtype[Any]) -> Lane:
         value, width = lane.value, self.lanes
@@ -537,6 +564,10 @@ class _Emitter:
                 return combine(self._lanes(1), Lane(low, dtype), Lane(high, dtype))
             value = combine(self._lanes(width), Lane(low, dtype), Lane(high, dtype)).value
         return lane
+
+
+def _is_rounded(step: Reduce) -> bool:
+    return step.kind == "sum" and step.dtype.kind == "f"
 
 
 def _memory(dtype: np.dtype[Any]) -> Any:
