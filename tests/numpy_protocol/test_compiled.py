@@ -106,3 +106,11 @@ def test_constant_reductions_that_leave_elements_out():
         np.testing.assert_array_equal(some, np.any(ORDERED, 1, where=keep))
         assert every == np.all(ORDERED, where=keep)
         assert not nothing
+
+
+@pytest.mark.parametrize("function", [np.argmax, np.argmin, np.any, np.all, np.count_nonzero])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_constant_reductions_of_a_scalar_along_an_axis(function, axis):
+    compiled = cr.compile(lambda x: (function(x, axis=axis), function(x, axis)))
+    for x in np.array([2.0, 0.0, -1.0]):
+        np.testing.assert_array_equal(compiled(np.array(x)), [function(x, axis=axis)] * 2)

@@ -79,6 +79,8 @@ def composed(function: Any) -> Callable[[F], F]:
     def register(composition: F) -> F:
         def handler(*args: Any, **kwargs: Any) -> Any:
             plain = recorded() and args and isinstance(args[0], Array) and args[0].size
+            if plain and args[0].ndim == 0 and (args[1:] or kwargs.get("axis") is not None):
+                plain = False  # here NumPy takes the axes 0 and -1, which a scalar does not have
             return composition(*args, **kwargs) if plain else by_numpy(*args, **kwargs)
 
         CONSTANT[function] = HANDLERS[function] = handler
