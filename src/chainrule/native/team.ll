@@ -116,7 +116,7 @@ end:
   ret i64 %found
 }
 
-; Nanoseconds since some moment.
+; Nanoseconds that this thread has run.
 define internal i64 @time(ptr %team) {
   %clock.at = getelementptr %Team, ptr %team, i64 0, i32 3
   %clock = load i64, ptr %clock.at

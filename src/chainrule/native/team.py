@@ -31,7 +31,7 @@ _BUSY: Final = 2 * LINE // 8
 _TEAM_WORDS: Final = 7 * LINE // 8 + 2 * (LINE + 2 * 128) // 8
 _WORKER_WORDS: Final = 3  # as in %Worker
 _A_CALL, _A_FORK = 1, 2  # who can have the team
-_NANOSECONDS_BEFORE_SLEEP: Final = 150_000
+_NANOSECONDS_BEFORE_SLEEP: Final = 150_000  # of its own: while others have the core a thread stays ready to be moved
 _INTERVAL: Final = 0.0005  # seconds between two attempts to have the team
 
 
@@ -81,7 +81,7 @@ class Team:
     def _block(self) -> Words:
         if self._words is None:
             words = aligned_words(_TEAM_WORDS)
-            words[[_PATIENCE, _CLOCK]] = _NANOSECONDS_BEFORE_SLEEP, time.CLOCK_MONOTONIC
+            words[[_PATIENCE, _CLOCK]] = _NANOSECONDS_BEFORE_SLEEP, time.CLOCK_THREAD_CPUTIME_ID
             runtime().team_init(words.ctypes.data)
             self._words = words
         return self._words
