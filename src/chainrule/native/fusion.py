@@ -11,8 +11,8 @@ Axes of length 1 do not count: a group runs over the other axes of a shape, its 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,20 @@ from chainrule.native.nest import Apply, Literal, Reduce, Ref
 from chainrule.native.views import Buffer, View, element_strides, row_major
 from chainrule.program.program import Instruction, Operand, Program, Value
 
-Axes = tuple[int | None, ...]
+
+@dataclass(frozen=True)
+class Shifted:
+    """A value's axis that begins later along an axis of the group: its index is that of the group, less ``by``.
+
+    Without an axis it is the one index ``-by``. ``extent`` is the length of the group's axis.
+    """
+
+    axis: int | None
+    by: int
+    extent: int
+
+
+Axes = tuple[int | Shifted | None, ...]
 """For each axis of a value the axis of the group along which it lies, None where it is repeated or has length 1."""
 
 SMALL_PRODUCT = 16_384
@@ -55,6 +68,14 @@ class Read:
     axes: Axes
     computed: tuple[tuple[int, Ref], ...]
     dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Within:
+    """Whether the index lies within bounds, by axis of the group."""
+
+    bounds: dict[int, tuple[int, int]]
+    dtype: np.dtype[Any] = np.dtype(np.bool_)  # noqa: RUF009  dtypes do not change
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,7 @@ def space(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in shape if n != 1)
 
 
-def own_axes(shape: tuple[int, ...], among: tuple[int, ...] | None = None) -> Axes:
+def own_axes(shape: tuple[int, ...], among: Sequence[int | Shifted | None] | None = None) -> Axes:
     """The axes of a value over its own space (or over those axes of a larger one)."""
     numbers = iter(among if among is not None else range(len(shape)))
     return tuple(None if n == 1 else next(numbers) for n in shape)
@@ -185,12 +206,16 @@ class Fusion:
             return self._reshaped(base, i.result.shape)
         if isinstance(gate, GetItem) and gate.basic:
             parts = spelled_out(gate.parts, len(base.shape))
-            return Alias(base, lambda v: v.sliced(parts), None)
+            return Alias(base, lambda v: v.sliced(parts), sliced_axes(base.shape, parts, i.result.shape))
         return None
 
     def _reshaped(self, base: Value, shape: tuple[int, ...]) -> Alias | None:
         if space(shape) == space(base.shape):
-            return Alias(base, lambda v: v.reshaped(shape), lambda axes: own_axes(base.shape, _numbers(axes)))
+
+            def axes(mine: Axes) -> Axes:
+                return own_axes(base.shape, [along for along, n in zip(mine, shape, strict=True) if n != 1])
+
+            return Alias(base, lambda v: v.reshaped(shape), axes)
         root = self.root(base)
         strides = self.strides.get(root, row_major(root.shape))
         if self.view(base, View(Buffer(0, root.dtype), 0, root.shape, strides)).reshaped(shape) is None:
@@ -204,7 +229,7 @@ class Fusion:
         """Values that are certain to be stored: results, and operands of all that is not elementwise."""
         certain = set(self.program.results()) | set(self.program.sources())
         for i in reversed(self.program.instructions):
-            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i):
+            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or _by_steps_of_one(i) or padding(i):
                 if i.result in certain:
                     certain.update(i.reads())
             elif not (_pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod))):
@@ -213,8 +238,12 @@ class Fusion:
 
     def _deferrable(self, i: Instruction) -> bool:
         """Whether a gate is rather applied wherever its result is read; ``again`` counts the gates of such a chain."""
-        if not (_pointwise(i) and cheap(i.gate)) or i.result in self.in_memory:
+        padded = padding(i) is not None
+        if not (padded or (_pointwise(i) and cheap(i.gate))) or i.result in self.in_memory:
             return False
+        if padded:
+            self.again[i.result] = 2 + sum(self.again.get(self.root(x), 0) for x in i.reads())
+            return True
         if not all(self._reachable(x, i.result) for x in i.reads()):
             return False
         gates = 1 + sum(self.again.get(self.root(x), 0) for x in i.reads())
@@ -251,6 +280,8 @@ class Fusion:
             self._place_reduction(i)
         elif isinstance(i.gate, Matmul) and _in_native_dtypes(i):
             self._place_product(i)
+        elif padding(i) is not None:
+            self._place_pointwise(i)
         elif isinstance(i.gate, Reshape):
             self._place_copy(i)
         elif not (self._place_gather(i) or self._place_pieces(i)):
@@ -270,7 +301,7 @@ class Fusion:
 
     def _place_pointwise(self, i: Instruction) -> None:
         wanted = space(i.result.shape)
-        needs = [(x, broadcast_axes(x.shape, i.result.shape, own_axes(i.result.shape))) for x in i.reads()]
+        needs = self._needs(i, own_axes(i.result.shape))
         group, late = self._group_for(i, wanted, needs)
         among = group.kept if late else None
         axes = own_axes(i.result.shape, among)
@@ -329,9 +360,15 @@ class Fusion:
         if x in group.made:
             return False
         if x in self.deferred:
-            i = self.maker[x]
-            return all(self._readable(group, y, broadcast_axes(y.shape, x.shape, axes), late) for y in i.reads())
+            return all(self._readable(group, y, along, late) for y, along in self._needs(self.maker[x], axes))
         return self._made_in(x) < group.number
+
+    def _needs(self, i: Instruction, axes: Axes) -> list[tuple[Value, Axes]]:
+        """What a gate reads, and along which axes, if its result lies along ``axes``."""
+        pad = padding(i)
+        if pad is not None:
+            return [(pad.source, pad.axes(axes))]
+        return [(x, broadcast_axes(x.shape, i.result.shape, axes)) for x in i.reads()]
 
     @staticmethod
     def _meets(group: Group, ref: Ref, late: bool) -> bool:
@@ -340,6 +377,9 @@ class Fusion:
 
     def _computed(self, group: Group, i: Instruction, axes: Axes, late: bool) -> Ref:
         """The step that applies a pointwise gate, with the conversions that NumPy would make."""
+        pad = padding(i)
+        if pad is not None:
+            return self._padded(group, i, pad, axes, late)
         dtypes = i.gate.computes_in(*map(_told, i.operands))
         refs = []
         for x, dtype in zip(i.operands, dtypes, strict=True):
@@ -349,6 +389,20 @@ class Fusion:
             ref = self._ref(group, x, broadcast_axes(x.shape, i.result.shape, axes), late)
             refs.append(ref if group.steps[ref].dtype == dtype else group.add(Apply(None, (ref,), dtype), late))
         return group.add(Apply(i.gate, tuple(refs), i.result.dtype), late)
+
+    def _padded(self, group: Group, i: Instruction, pad: Padding, axes: Axes, late: bool) -> Ref:
+        """The step that has the source's elements where they lie, and 0 around them."""
+        if pad.misses(axes):
+            return group.add(Literal(0, i.result.dtype), late)
+        ref = self._ref(group, pad.source, pad.axes(axes), late)
+        if group.steps[ref].dtype != i.result.dtype:
+            ref = group.add(Apply(None, (ref,), i.result.dtype), late)
+        bounds = pad.bounds(axes)
+        if not bounds:
+            return ref
+        inside = group.add(Within(bounds), late)
+        zero = group.add(Literal(0, i.result.dtype), late)
+        return group.add(Apply(Where(), (inside, ref, zero), i.result.dtype), late)
 
     def _ref(self, group: Group, x: Value, axes: Axes, late: bool) -> Ref:
         """The step that has the elements of ``x``: made here, computed again, or loaded."""
@@ -373,7 +427,7 @@ class Fusion:
         along = (
             range(len(x.shape)) if gate.axis is None else (gate.axis if isinstance(gate.axis, tuple) else (gate.axis,))
         )
-        reduced = frozenset(a for d in along if (a := own[d]) is not None)
+        reduced = frozenset(a for d in along if isinstance(a := own[d], int))
         full = space(x.shape)
         group = self._group_to_reduce(x, own, full, reduced)
         if group is None:
@@ -520,13 +574,111 @@ def _transposed(base: Value, order: tuple[int, ...]) -> Alias:
     return Alias(base, lambda v: v.transposed(order), axes)
 
 
-def _numbers(axes: Axes) -> tuple[int, ...]:
-    return tuple(a for a in axes if a is not None)
-
-
 def _moved(axes: Axes, among: tuple[int, ...]) -> Axes:
     """Axes of a result's own space as axes of the group it joins."""
-    return tuple(None if a is None else among[a] for a in axes)
+
+    def moved(along: int | Shifted | None) -> int | Shifted | None:
+        if isinstance(along, Shifted):
+            return along if along.axis is None else replace(along, axis=among[along.axis])
+        return None if along is None else among[along]
+
+    return tuple(map(moved, axes))
+
+
+def shifted(along: int | Shifted | None, by: int, extent: int) -> int | Shifted | None:
+    """An axis of a value that begins ``by`` later."""
+    if isinstance(along, Shifted):
+        return replace(along, by=along.by + by)
+    return along if by == 0 else Shifted(along, by, extent)
+
+
+def sliced_axes(shape: tuple[int, ...], parts: tuple[Any, ...], result: tuple[int, ...]) -> Any:
+    """The axes of what a basic index slices, from those of the slice; None unless it goes by steps of one."""
+    if any(isinstance(p, slice) and p.step not in (None, 1) for p in parts):
+        return None
+
+    def axes(mine: Axes) -> Axes:
+        along, lengths, made = iter(mine), iter(result), []
+        dims = iter(shape)
+        for part in parts:
+            if part is None:
+                next(along), next(lengths)
+                continue
+            n = next(dims)
+            if isinstance(part, slice):
+                start = part.indices(n)[0]
+                made.append(shifted(next(along), -start, next(lengths)))
+            else:
+                made.append(shifted(None, -(int(part) % n), 1))
+        return tuple(made)
+
+    return axes
+
+
+def _by_steps_of_one(i: Instruction) -> bool:
+    return (
+        isinstance(i.gate, GetItem)
+        and i.gate.basic
+        and all(p.step in (None, 1) for p in i.gate.parts if isinstance(p, slice))
+    )
+
+
+@dataclass(frozen=True)
+class Padding:
+    """A source within zeros: for each axis of the result, the source's axis (None: a single index) and its begin."""
+
+    source: Value
+    shape: tuple[int, ...]
+    dims: tuple[int | None, ...]
+    lows: tuple[int, ...]
+
+    def axes(self, axes: Axes) -> Axes:
+        """The axes of the source from those of the result."""
+        made: list[int | Shifted | None] = [None] * len(self.source.shape)
+        for along, dim, low, n in zip(axes, self.dims, self.lows, self.shape, strict=True):
+            if dim is not None and self.source.shape[dim] != 1:
+                partly = isinstance(along, int) and self.source.shape[dim] != n
+                made[dim] = Shifted(along, low, n) if partly else shifted(along, low, n)  # type: ignore[arg-type]
+        return tuple(made)
+
+    def bounds(self, axes: Axes) -> dict[int, tuple[int, int]]:
+        """Where the source lies, by axis of the group."""
+        made: dict[int, tuple[int, int]] = {}
+        for axis, by, low, length, n in self._places(axes):
+            if axis is not None and (low, length) != (0, n):
+                made[axis] = by + low, by + low + length
+        return made
+
+    def misses(self, axes: Axes) -> bool:
+        """Whether a single index is read along some axis, and it lies beside the source."""
+        return any(axis is None and not low <= -by < low + length for axis, by, low, length, _ in self._places(axes))
+
+    def _places(self, axes: Axes) -> Iterator[tuple[int | None, int, int, int, int]]:
+        """For each axis: that of the group, its shift, where the source begins, its length and that of the result."""
+        for along, dim, low, n in zip(axes, self.dims, self.lows, self.shape, strict=True):
+            axis, by = (along.axis, along.by) if isinstance(along, Shifted) else (along, 0)
+            yield axis, by, low, 1 if dim is None else self.source.shape[dim], n
+
+
+def padding(i: Instruction) -> Padding | None:
+    """What a gate that writes its operand into zeros, by steps of one, comes to; None for any other gate."""
+    gate = i.gate
+    if not isinstance(gate, (Pad, ScatterAdd)) or not isinstance(i.operands[0], Value):
+        return None
+    source, shape = i.operands[0], i.result.shape
+    if 0 in source.shape or source.dtype not in NATIVE or i.result.dtype not in NATIVE:
+        return None
+    if isinstance(gate, Pad):
+        return Padding(source, shape, tuple(range(len(shape))), tuple(low for low, _ in gate.widths))
+    if not gate.basic:
+        return None
+    parts = spelled_out(gate.parts, len(shape))
+    if any(p is None or (isinstance(p, slice) and p.step not in (None, 1)) for p in parts):
+        return None
+    numbers = iter(range(len(source.shape)))
+    dims = tuple(next(numbers) if isinstance(p, slice) else None for p in parts)
+    lows = tuple(p.indices(n)[0] if isinstance(p, slice) else int(p) % n for p, n in zip(parts, shape, strict=True))
+    return Padding(source, shape, dims, lows)
 
 
 def _unit_reshape(i: Instruction) -> bool:

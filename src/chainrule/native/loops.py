@@ -15,7 +15,20 @@ import llvmlite.ir as ir
 import numpy as np
 
 from chainrule.native.lanes import Lane, Lanes
-from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Reduce, Ref, Store, late_steps, reads
+from chainrule.native.nest import (
+    Access,
+    Apply,
+    Bounds,
+    Inside,
+    Literal,
+    Load,
+    Nest,
+    Reduce,
+    Ref,
+    Store,
+    late_steps,
+    reads,
+)
 from chainrule.native.views import Buffer
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -47,7 +60,7 @@ def structure(nest: Nest, vector_bytes: int) -> Any:
 
     def pattern(access: Access) -> Any:
         classes = tuple(_stride_class(nest, axis, s) for axis, s in enumerate(access.strides))
-        return access.dtype.str, classes, tuple(ref for ref, _, _ in access.computed)
+        return access.dtype.str, classes, tuple(ref for ref, _, _ in access.computed), _bounded(access.bounds)
 
     steps = tuple(
         ("load", pattern(s.access), s.dtype.str)
@@ -56,11 +69,18 @@ def structure(nest: Nest, vector_bytes: int) -> Any:
         if isinstance(s, Literal)
         else ("apply", _gate_key(s.gate), s.refs, s.dtype.str)
         if isinstance(s, Apply)
+        else ("inside", _bounded(s.bounds))
+        if isinstance(s, Inside)
         else (s.kind, s.ref, s.dtype.str)
         for s in nest.steps
     )
     stores = tuple((pattern(s.access), s.ref, s.adding) for s in nest.stores)
     return len(nest.kept), len(nest.reduced), nest.across, nest.serial, steps, stores, lanes_of(nest, vector_bytes)
+
+
+def _bounded(bounds: Bounds) -> tuple[int, ...]:
+    """The axes that have bounds."""
+    return tuple(axis for axis, b in enumerate(bounds) if b)
 
 
 def _gate_key(gate: Any) -> Any:
@@ -98,6 +118,8 @@ def arguments(nest: Nest) -> list[int | Pointer]:
         made.extend(s for axis, s in enumerate(access.strides) if _stride_class(nest, axis, s) == "s")
         for _, stride, extent in access.computed:
             made.extend((stride, extent))
+    for bounds in nest.bounds():
+        made.extend(end for b in bounds if b for end in b)
     return made
 
 
@@ -142,12 +164,14 @@ class _Emitter:
         kept = frozenset(range(len(self.nest.kept)))
         for step in self.nest.steps:
             if isinstance(step, Load):
-                axes = frozenset(a for a, s in enumerate(step.access.strides) if s)
+                axes = frozenset(a for a, s in enumerate(step.access.strides) if s).union(_bounded(step.access.bounds))
                 made.append(axes.union(*(made[ref] for ref, _, _ in step.access.computed)))
             elif isinstance(step, Apply):
                 made.append(frozenset().union(*(made[ref] for ref in step.refs)))
             elif isinstance(step, Reduce):
                 made.append(made[step.ref] & kept)
+            elif isinstance(step, Inside):
+                made.append(frozenset(_bounded(step.bounds)))
             else:
                 made.append(frozenset())
         return made
@@ -203,6 +227,12 @@ class _Emitter:
                     strides[axis] = I64(1) if kind == "1" else following()
             computed = [(ref, following(), following()) for ref, _, _ in access.computed]
             self.operands[number] = _Operand(access, base, strides, computed)
+        self.ends: dict[Ref, dict[int, tuple[Any, Any]]] = {}
+        """For each step with bounds, by axis, where they begin and end."""
+        for ref, step in enumerate(self.nest.steps):
+            bounds = step.bounds if isinstance(step, Inside) else step.access.bounds if isinstance(step, Load) else ()
+            if bounds:
+                self.ends[ref] = {axis: (following(), following()) for axis in _bounded(bounds)}
         loads = [r for r, s in enumerate(self.nest.steps) if isinstance(s, Load)]
         self.operand_of = {ref: self.operands[k] for k, ref in enumerate(loads)}
         self.target_of = [self.operands[len(loads) + k] for k in range(len(self.nest.stores))]
@@ -345,7 +375,10 @@ class _Emitter:
         width = self._width(ref)
         b = self._lanes(width)
         if isinstance(step, Load):
-            return b.cast(self._load(self.operand_of[ref], place, width), step.dtype)
+            inside = self._inside(ref, place, width) if ref in self.ends else None
+            return b.cast(self._load(self.operand_of[ref], place, width, inside), step.dtype)
+        if isinstance(step, Inside):
+            return Lane(self._inside(ref, place, width), step.dtype)
         if isinstance(step, Literal):
             return b.constant(step.number, step.dtype)
         assert isinstance(step, Apply)  # noqa: S101  reductions get their value from their accumulators
@@ -406,16 +439,36 @@ class _Emitter:
             b.store(I64(BAD_INDEX), self.context)
         return b.select(good, index, zero)
 
-    def _load(self, operand: _Operand, place: _Place, width: int) -> Lane:
+    def _inside(self, ref: Ref, place: _Place, width: int) -> Any:
+        """Whether the index, or that of each lane, lies within the bounds of a step."""
+        b = self.b
+        inside: Any = None
+        for axis, (low, high) in self.ends[ref].items():
+            index = place.index[axis]
+            if width > 1:
+                index, low, high = (self._splat(x, width) for x in (index, low, high))
+                if axis == self.vector:
+                    index = b.add(index, ir.Constant(ir.VectorType(I64, width), list(range(width))))
+            here = b.and_(b.icmp_signed(">=", index, low), b.icmp_signed("<", index, high))
+            inside = here if inside is None else b.and_(inside, here)
+        return inside
+
+    def _load(self, operand: _Operand, place: _Place, width: int, inside: Any = None) -> Lane:
+        """The elements of an access; 0 where they are not ``inside``."""
         dtype = operand.access.dtype
         kind = _memory(dtype)
         address, apart = self._address(operand, place, width)
         if width == 1:
+            if inside is not None:  # an address that is surely there, so that nothing else is read
+                address = self.b.select(inside, address, self._zero(kind))
             value = self.b.load(address, typ=kind, align=dtype.itemsize)
             return self._lanes(1).loaded(value, dtype)
         vector = ir.VectorType(kind, width)
-        if apart or place.mask is not None:
-            mask = place.mask if place.mask is not None else ir.Constant(ir.VectorType(I1, width), [1] * width)
+        mask = place.mask
+        if inside is not None:
+            mask = inside if mask is None else self.b.and_(mask, inside)
+        if apart or mask is not None:
+            mask = mask if mask is not None else ir.Constant(ir.VectorType(I1, width), [1] * width)
             name = "gather" if apart else "load"
             where = f".v{width}p0" if apart else ".p0"
             zeros = ir.Constant(vector, [0] * width)
@@ -426,6 +479,13 @@ class _Emitter:
         else:
             value = self.b.load(address, typ=vector, align=dtype.itemsize)
         return self._lanes(width).loaded(value, dtype)
+
+    def _zero(self, kind: Any) -> Any:
+        """The address of a 0 of this type."""
+        with self.b.goto_entry_block():
+            zero = self.b.alloca(kind)
+            self.b.store(kind(0), zero)
+        return self.b.bitcast(zero, POINTER)
 
     def _stores(self, places: list[_Place], *, late: bool) -> None:
         for place in places:

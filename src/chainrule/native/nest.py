@@ -21,6 +21,10 @@ Ref = int
 """The position of a step in its nest."""
 
 
+Bounds = tuple[tuple[int, int] | None, ...]
+"""For each axis of a nest from which index to before which one; None for all of them. Empty for no bounds at all."""
+
+
 @dataclass(frozen=True)
 class Access:
     """Which element of a buffer belongs to each index: an offset, a stride for each axis of the nest (kept axes, then
@@ -34,6 +38,8 @@ class Access:
     offset: int
     strides: tuple[int, ...]
     computed: tuple[tuple[Ref, int, int], ...] = ()
+    bounds: Bounds = ()
+    """Outside of these indices nothing is read, and the element is 0."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -55,6 +61,14 @@ class Literal:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """Whether the index lies within bounds: what is padded is 0 elsewhere."""
+
+    bounds: Bounds
+    dtype: np.dtype[Any] = np.dtype(np.bool_)  # noqa: RUF009  dtypes do not change
+
+
+@dataclass(frozen=True)
 class Apply:
     """An elementwise gate, or a conversion to another dtype (gate None)."""
 
@@ -72,7 +86,7 @@ class Reduce:
     dtype: np.dtype[Any]
 
 
-Step = Load | Literal | Apply | Reduce
+Step = Load | Literal | Inside | Apply | Reduce
 
 
 @dataclass(frozen=True)
@@ -109,13 +123,27 @@ class Nest:
         for store in self.stores:
             yield store.access
 
+    def bounds(self) -> Iterator[Bounds]:
+        """All bounds that there are."""
+        for step in self.steps:
+            if isinstance(step, Inside):
+                yield step.bounds
+            elif isinstance(step, Load) and step.access.bounds:
+                yield step.access.bounds
+
     def remade(self, axes: Any, kept: tuple[int, ...], reduced: tuple[int, ...]) -> Nest:
         """The same nest over other axes: ``axes`` turns a tuple of strides into the new one."""
 
         def moved(access: Access) -> Access:
-            return replace(access, strides=axes(access.strides))
+            bounds = axes(access.bounds) if access.bounds else ()
+            return replace(access, strides=axes(access.strides), bounds=bounds)
 
-        steps = tuple(replace(s, access=moved(s.access)) if isinstance(s, Load) else s for s in self.steps)
+        def again(step: Step) -> Step:
+            if isinstance(step, Load):
+                return replace(step, access=moved(step.access))
+            return replace(step, bounds=axes(step.bounds)) if isinstance(step, Inside) else step
+
+        steps = tuple(map(again, self.steps))
         stores = tuple(replace(s, access=moved(s.access)) for s in self.stores)
         return replace(self, kept=kept, reduced=reduced, steps=steps, stores=stores)
 
@@ -189,12 +217,13 @@ REREAD = 3
 
 def is_packable(nest: Nest, access: Access) -> bool:
     """Whether elements are read so often that it pays to copy them first into the order in which they are read."""
+    elements = math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s)
     return (
         any(access.strides[len(nest.kept) :])
         and not access.computed
+        and not access.bounds
         and any(step.access is access for step in nest.steps if isinstance(step, Load))
-        and REREAD * math.prod(n for n, s in zip(nest.extents, access.strides, strict=True) if s)
-        <= math.prod(nest.extents)
+        and REREAD * elements <= math.prod(nest.extents)
     )
 
 
@@ -209,6 +238,8 @@ def _joined(nest: Nest) -> Nest:
     for first in range(len(nest.extents) - 1):
         second = first + 1
         if second == len(nest.kept):
+            continue
+        if any(b[first] or b[second] for b in nest.bounds()):
             continue
         if all(a.strides[first] == a.strides[second] * nest.extents[second] for a in nest.accesses()):
             extents = list(nest.extents)

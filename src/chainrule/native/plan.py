@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.array import raw
-from chainrule.native.fusion import Axes, Fusion, Group, Read, broadcast_axes, own_axes, space
+from chainrule.native.fusion import Axes, Fusion, Group, Read, Shifted, Within, broadcast_axes, own_axes, space
 from chainrule.native.indexing import Piece
-from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Store, arranged, packed, reads
+from chainrule.native.nest import Access, Apply, Inside, Literal, Load, Nest, Store, arranged, packed, reads
 from chainrule.native.products import better_transposed
 from chainrule.native.repeat import Repeat, repeat_of
 from chainrule.native.views import Buffer, View, element_strides, row_major, stored
@@ -338,17 +338,28 @@ class _Planner:
         return pruned(Nest(kept, tuple(group.full[a] for a in sorted(group.reduced)), steps, stores))
 
     def _step(self, step: Any, order: tuple[int, ...]) -> Any:
+        if isinstance(step, Within):
+            return Inside(tuple(step.bounds.get(axis) for axis in order))
         if not isinstance(step, Read):
             return step
         return Load(self._access(self.view(step.value), step.axes, step.computed, order), step.dtype)
 
     def _access(self, view: View, axes: Axes, computed: tuple[tuple[int, int], ...], order: tuple[int, ...]) -> Access:
-        strides = dict.fromkeys(order, 0)
-        for d, axis in enumerate(axes):
-            if axis is not None:
-                strides[axis] += view.strides[d]
+        strides, offset = dict.fromkeys(order, 0), view.offset
+        bounds: dict[int, tuple[int, int]] = {}
+        for d, along in enumerate(axes):
+            axis, by = (along.axis, along.by) if isinstance(along, Shifted) else (along, 0)
+            offset -= by * view.strides[d]
+            if axis is None:
+                continue
+            strides[axis] += view.strides[d]
+            if isinstance(along, Shifted) and not (by <= 0 and along.extent <= by + view.shape[d]):
+                low, high = bounds.get(axis, (by, by + view.shape[d]))
+                bounds[axis] = max(low, by), min(high, by + view.shape[d])
         places = tuple((ref, view.strides[d], view.shape[d]) for d, ref in computed)
-        return Access(view.buffer, view.offset, tuple(strides[a] for a in order), places)
+        within = tuple(bounds.get(a) if strides[a] else None for a in order)
+        within = within if any(within) else ()
+        return Access(view.buffer, offset, tuple(strides[a] for a in order), places, within)
 
     def _product(self, group: Group) -> Product:
         assert group.product is not None  # noqa: S101
@@ -434,7 +445,7 @@ def pruned(nest: Nest) -> Nest:
             steps.append(replace(step, access=moved(step.access)))
         elif isinstance(step, Apply):
             steps.append(replace(step, refs=tuple(number[r] for r in step.refs)))
-        elif isinstance(step, Literal):
+        elif isinstance(step, (Literal, Inside)):
             steps.append(step)
         else:
             steps.append(replace(step, ref=number[step.ref]))
