@@ -349,6 +349,10 @@ def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     the Program runs in its place. Later calls of the same kind run the Program alone. (The second is recorded, too, and
     compared: a random number or the time of day would be frozen otherwise.)
 
+    What Python reads besides arguments, States, arrays and modules is kept as it was: a global, an attribute of a plain
+    object, an item of a dict. The second recording notices only what has changed by then. Make it a ``cr.State`` or an
+    argument where it changes later. Arrays are values: ``x += 1`` on an argument leaves the caller's array alone.
+
     Args:
         function: computes with arrays; may read and assign States, call ``backward`` and optimisers. Arguments are
             ndarrays, Arrays and numbers, also nested in lists, tuples, dicts and dataclasses. Arrays (their shapes and
