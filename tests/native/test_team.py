@@ -194,8 +194,9 @@ def test_errors_stop_the_table_whoever_met_them(threads):
 def test_scratch_of_all_threads(two):
     team.need_scratch(300_000)
     team.start()
-    crew = team._crews[2, 300_000]
-    assert [int(context.words[SCRATCH_BYTES]) for context in crew.contexts] == [300_000]
+    crews = [crew for (size, scratch), crew in team._crews.items() if size == 2 and scratch >= 300_000]
+    assert crews  # others may have asked for more, and what was asked for is never taken back
+    assert all(int(context.words[SCRATCH_BYTES]) >= 300_000 for crew in crews for context in crew.contexts)
 
 
 def test_starting_and_stopping_twice_does_nothing_more(two):
