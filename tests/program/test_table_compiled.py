@@ -11,7 +11,7 @@ from chainrule.graph.array import raw
 from chainrule.graph.errors import GraphError
 from tests.gates.test_table import ON_PURPOSE_DOUBLE, ROWS, everything, projection, results, rows, weights
 
-# BLAS may raise the flag for invalid numbers over lanes that it reads beside short float32 vectors; values are compared.
+# BLAS may raise the flag for invalid numbers over lanes that it reads beside short vectors; the values are compared.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(Degrees of freedom|empty slice|invalid value encountered in dot)")
 
 A_MASK = r"boolean mask .* np\.where.* np\.nonzero"

@@ -12,7 +12,7 @@ from chainrule.program.recording import record
 from chainrule.program.verify import same_bits
 from tests.gates.test_table import everything, projection, results, rows
 
-# BLAS may raise the flag for invalid numbers over lanes that it reads beside short float32 vectors; values are compared.
+# BLAS may raise the flag for invalid numbers over lanes that it reads beside short vectors; the values are compared.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(Degrees of freedom|empty slice|invalid value encountered in dot)")
 
 SHAPE_DEPENDS_ON_VALUES = ("mask", "a single truth", "bincount", "trim_zeros", "lstsq", "piecewise")
