@@ -211,8 +211,9 @@ def _cost_along(nest: Nest, axis: int, lanes: int) -> float:
     return total * (-(-n // lanes) * lanes) / n
 
 
-REREAD = 3
-"""How often elements must be read for a copy of them, in order, to pay."""
+REREAD, REREAD_FEW, FEW = 8, 3, 1024
+"""How often elements must be read for a copy of them, in order, to pay; few elements, whose copy stays in the nearest
+cache, less often."""
 
 
 def is_packable(nest: Nest, access: Access) -> bool:
@@ -223,7 +224,7 @@ def is_packable(nest: Nest, access: Access) -> bool:
         and not access.computed
         and not access.bounds
         and any(step.access is access for step in nest.steps if isinstance(step, Load))
-        and REREAD * elements <= math.prod(nest.extents)
+        and (REREAD_FEW if elements <= FEW else REREAD) * elements <= math.prod(nest.extents)
     )
 
 
