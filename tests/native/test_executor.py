@@ -261,3 +261,17 @@ def test_dtypes_that_are_equal_but_not_the_same_object(dtype):
     native = cr.compile(lambda x: x * 2, backend="native")
     for x in (odd, np.array(odd, odd.dtype.str), odd.astype(odd.dtype.newbyteorder()), odd):
         assert native(x).tolist() == [2, 4, 6]
+
+
+def test_a_bad_place_to_add_at_changes_nothing() -> None:
+    s = cr.State(np.zeros(3))
+
+    def step(x: Any, places: Any) -> Any:
+        s.assign(s + 1)
+        return cr.scatter_add(x, places, (4,))
+
+    compiled = native(step, np.ones(2), np.array([0, 1]))
+    compiled.run([np.ones(2), np.array([0, 1])])
+    with pytest.raises(IndexError):
+        compiled.run([np.ones(2), np.array([0, 9])])
+    np.testing.assert_array_equal(s.value, np.ones(3))

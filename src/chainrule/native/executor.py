@@ -169,15 +169,19 @@ class Executor:
 
     def _recipes(self) -> list[Recipe]:
         """All that has to be compiled, to be compiled at once; the large modules first."""
-        works = [kernel.work for kernel in self.plan.every()]
-        products = [work for work in works if isinstance(work, Product)]
-        nests = [work for work in works if isinstance(work, Nest)] + [p.epilogue for p in products if p.epilogue]
-        dtypes = dict.fromkeys(p.c.buffer.dtype for p in products)
-        shapes = {structure(nest, self.target.vector_bytes): nest for nest in nests}
+        dtypes, shapes = self._distinct()
         new = [
             self._nest_recipe(shape, nest) for shape, nest in shapes.items() if (self.target, shape) not in _compiled
         ]
         return [*map(product_recipe, dtypes), *new]
+
+    def _distinct(self) -> tuple[list[np.dtype[Any]], dict[Any, Nest]]:
+        """The dtypes of the products, and of each structure one nest: what kernels there are."""
+        works = [kernel.work for kernel in self.plan.every()]
+        products = [work for work in works if isinstance(work, Product)]
+        nests = [work for work in works if isinstance(work, Nest)] + [p.epilogue for p in products if p.epilogue]
+        dtypes = dict.fromkeys(p.c.buffer.dtype for p in products)
+        return list(dtypes), {structure(nest, self.target.vector_bytes): nest for nest in nests}
 
     def _nest_recipe(self, shape: Any, nest: Nest) -> Recipe:
         return Recipe(repr(shape), lambda: kernel_text(nest, self.target.vector_bytes, "nest"), ["nest"])
@@ -211,13 +215,9 @@ class Executor:
 
     def llvm(self) -> str:
         """The IR of every kernel, each once, the largest modules last."""
-        works = [kernel.work for kernel in self.plan.every()]
-        products = [work for work in works if isinstance(work, Product)]
-        nests = [work for work in works if isinstance(work, Nest)] + [p.epilogue for p in products if p.epilogue]
-        texts = {structure(n, self.target.vector_bytes): n for n in nests}
-        parts = [kernel_text(n, self.target.vector_bytes) for n in texts.values()]
-        dtypes = dict.fromkeys(p.c.buffer.dtype for p in products)
-        return "\n".join([*parts, *(product_ir(dtype, self.target)[0] for dtype in dtypes)])
+        dtypes, shapes = self._distinct()
+        nests = (kernel_text(nest, self.target.vector_bytes) for nest in shapes.values())
+        return "\n".join([*nests, *(product_ir(dtype, self.target)[0] for dtype in dtypes)])
 
     # ---- memory
 

@@ -117,6 +117,13 @@ class Group:
     def open(self) -> bool:
         return self.pieces is None and self.library is None and len(self.steps) < MOST_STEPS
 
+    @property
+    def can_fail(self) -> bool:
+        """Whether it can meet a bad index, or what NumPy raises."""
+        pieces = self.pieces[1] if self.pieces is not None else ()
+        reading = any(isinstance(s, Read) and s.computed for s in self.steps)
+        return self.library is not None or reading or any(piece.place is not None for piece in pieces)
+
     def add(self, step: Any, late: bool) -> Ref:
         self.steps.append(step)
         ref = len(self.steps) - 1

@@ -228,9 +228,7 @@ class _Planner:
     @cached_property
     def _checked(self) -> set[Group]:
         """Groups that can fail, by a bad index for example: they run before anything is overwritten."""
-        return {
-            g for g in self.groups if g.library is not None or any(isinstance(s, Read) and s.computed for s in g.steps)
-        }
+        return {g for g in self.groups if g.can_fail}
 
     def _reaches(self, start: Group, goal: Group) -> bool:
         seen, todo = {start}, [start]
