@@ -236,7 +236,7 @@ class Fusion:
         """Values that are certain to be stored: results, and operands of all that is not elementwise."""
         certain = set(self.program.results()) | set(self.program.sources())
         for i in reversed(self.program.instructions):
-            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or _by_steps_of_one(i) or padding(i):
+            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or _slices_by_ones(i) or padding(i):
                 if i.result in certain:
                     certain.update(i.reads())
             elif not (_pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod))):
@@ -248,13 +248,12 @@ class Fusion:
         padded = padding(i) is not None
         if not (padded or (_pointwise(i) and cheap(i.gate))) or i.result in self.in_memory:
             return False
+        gates = sum(self.again.get(self.root(x), 0) for x in i.reads())
         if padded:
-            self.again[i.result] = 2 + sum(self.again.get(self.root(x), 0) for x in i.reads())
+            self.again[i.result] = gates + 2
             return True
-        if not all(self._reachable(x, i.result) for x in i.reads()):
-            return False
-        gates = 1 + sum(self.again.get(self.root(x), 0) for x in i.reads())
-        if gates > LONGEST_CHAIN:
+        gates += 1
+        if gates > LONGEST_CHAIN or not all(self._reachable(x, i.result) for x in i.reads()):
             return False
         self.again[i.result] = gates
         self.in_memory.update(root for x in i.reads() if (root := self.root(x)) not in self.deferred)
@@ -601,7 +600,7 @@ def shifted(along: int | Shifted | None, by: int, extent: int) -> int | Shifted 
 
 def sliced_axes(shape: tuple[int, ...], parts: tuple[Any, ...], result: tuple[int, ...]) -> Any:
     """The axes of what a basic index slices, from those of the slice; None unless it goes by steps of one."""
-    if any(isinstance(p, slice) and p.step not in (None, 1) for p in parts):
+    if not _by_ones(parts):
         return None
 
     def axes(mine: Axes) -> Axes:
@@ -622,12 +621,13 @@ def sliced_axes(shape: tuple[int, ...], parts: tuple[Any, ...], result: tuple[in
     return axes
 
 
-def _by_steps_of_one(i: Instruction) -> bool:
-    return (
-        isinstance(i.gate, GetItem)
-        and i.gate.basic
-        and all(p.step in (None, 1) for p in i.gate.parts if isinstance(p, slice))
-    )
+def _by_ones(parts: tuple[Any, ...]) -> bool:
+    """Whether every slice of an index goes by steps of one."""
+    return all(p.step in (None, 1) for p in parts if isinstance(p, slice))
+
+
+def _slices_by_ones(i: Instruction) -> bool:
+    return isinstance(i.gate, GetItem) and i.gate.basic and _by_ones(i.gate.parts)
 
 
 @dataclass(frozen=True)
@@ -680,7 +680,7 @@ def padding(i: Instruction) -> Padding | None:
     if not gate.basic:
         return None
     parts = spelled_out(gate.parts, len(shape))
-    if any(p is None or (isinstance(p, slice) and p.step not in (None, 1)) for p in parts):
+    if None in parts or not _by_ones(parts):
         return None
     numbers = iter(range(len(source.shape)))
     dims = tuple(next(numbers) if isinstance(p, slice) else None for p in parts)
