@@ -158,7 +158,13 @@ class _Planner:
             self.extra.setdefault(group, []).append((value, target))
 
     def _copy(self, value: Value, target: View) -> Group:
-        """A group that copies a value from where it lies."""
+        """A group that copies a value from where it lies to a view."""
+        group, copy = self._copied(value)
+        self.extra[group] = [(copy, target)]
+        return group
+
+    def _copied(self, value: Value) -> tuple[Group, Value]:
+        """A group that reads a value from where it lies, and what it is called there."""
         group = Group(space(value.shape), number=len(self.groups))
         axes = own_axes(value.shape)
         copy = Value(value.shape, value.dtype, name=value.name)
@@ -169,8 +175,7 @@ class _Planner:
         if maker is not None:
             self.after[maker].add(group)
         self.readers.setdefault(self.fusion.root(value), set()).add(group)
-        self.extra[group] = [(copy, target)]
-        return group
+        return group, copy
 
     def _store_state(self, state: Any, value: Value) -> None:
         old = self.capture_of.get(id(state))
@@ -199,14 +204,8 @@ class _Planner:
             self.after[g].add(copy)
 
     def _kept(self, value: Value) -> Value:
-        kept = Value(value.shape, value.dtype, name=value.name)
-        group = Group(space(value.shape), number=len(self.groups))
-        axes = own_axes(value.shape)
-        group.made[kept] = group.add(Read(value, axes, (), value.dtype), late=False), axes
-        self.groups.append(group)
-        self.after[group] = set()
+        group, kept = self._copied(value)
         self.fusion.home[kept] = group.number
-        self.readers.setdefault(self.fusion.root(value), set()).add(group)
         for written in self.states.values():
             if written is self.sources.get(self.fusion.root(value)):
                 for other, extra in self.extra.items():
