@@ -100,7 +100,7 @@ def test_more_than_one_block(unit, sizes, flips, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_element_is_one_chain_of_fused_multiply_adds(dtype):
+def test_every_element_is_the_same_chains_of_fused_multiply_adds(dtype):
     """The bits do not depend on the unit, nor on the orientation, nor on where in C the element lies."""
     rng = np.random.default_rng(1)
     a, b = numbers(rng, (150, 1100), dtype), numbers(rng, (1100, 70), dtype)
@@ -121,6 +121,14 @@ def test_the_chain_in_float32_step_by_step(unit):
     for k in range(30):
         expected = (a[:, k : k + 1].astype(float) * b[k].astype(float) + expected).astype(np.float32)
     np.testing.assert_array_equal(multiply(a, b), expected)
+
+
+def test_errors_do_not_add_up_along_k(unit):
+    """Where all terms are positive each addition rounds at the size of the sum: one chain would be off by hundreds."""
+    rng = np.random.default_rng(9)
+    a, b = rng.random((9, 200_000), np.float32), rng.random((200_000, 17), np.float32)
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    assert (np.abs(multiply(a, b) / exact - 1) <= 10 * np.finfo(np.float32).eps).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

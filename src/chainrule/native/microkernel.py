@@ -4,9 +4,9 @@ For each k a tile of ``rows x vectors`` takes ``vectors`` vectors of a row of B,
 numbers of a column of A. That is rows * vectors fused multiply-adds for rows + vectors loads, so the arithmetic and not
 the memory is what takes time. How large a tile may be is decided by the number of registers.
 
-Every element of the result is one chain ``c = fma(a[i, k], b[k, j], c)`` with k ascending from zero, whatever the tile
-that it lies in. Its bits are therefore the same for every tile shape, vector width, block size and way to split the
-work.
+For each block of k every element is one chain ``sum = fma(a[i, k], b[k, j], sum)`` with k ascending, which begins at
+zero; the sum of the chain is added to C. Its bits are therefore the same for every tile shape, vector width and way to
+split the work. Rounding errors grow with the length of a chain and with the number of chains, not with their product.
 """
 
 from __future__ import annotations
@@ -133,12 +133,16 @@ def strip(words: Words, unit: Unit, vectors: int) -> Any:
                     sums[n] = words.fma(b, number, row[v], sums[n])
             return [element(b, b_here, b_row, scalar), *(element(b, x, a_col, scalar) for x in fours), *sums]
 
-        start = choose(
-            b, first, lambda: [words.zero] * (height * vectors), lambda: [words.load(b, *p) for p in places()]
-        )
+        start = [words.zero] * (height * vectors)
         fours = [a] if groups == 1 else [a, element(b, a, a_row4, scalar)]
         sums = loop(b, integer(0), depth, integer(1), along_k, [b_start, *fours, *start])[2 + groups :]
-        for x, place in zip(sums, places(), strict=True):
+        totals = choose(
+            b,
+            first,
+            lambda: sums,
+            lambda: [b.fadd(words.load(b, *place), x) for x, place in zip(sums, places(), strict=True)],
+        )
+        for x, place in zip(totals, places(), strict=True):
             words.store(b, x, *place)
 
     done = integer(0)
