@@ -1,4 +1,4 @@
-"""Layers: neurons made into matrix products, and the activation functions as modules."""
+"""Layers: neurons made into matrix products."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.gates.activation import leaky_relu, relu
 from chainrule.gates.composite import affine
-from chainrule.gates.special import sigmoid
-from chainrule.gates.trigonometric import tanh
 from chainrule.graph.array import Array
 from chainrule.graph.errors import describe
 from chainrule.graph.state import Parameter
@@ -118,75 +115,6 @@ class Maxout(Module):
     def describe(self) -> str:
         n_in, n_all = self.affine.weight.shape
         return f"{n_in}, {n_all // self.pieces}, pieces={self.pieces}"
-
-
-class Activation(Module):
-    """An activation function as a module, so that it can stand in a Sequential.
-
-    >>> import numpy as np, chainrule as cr
-    >>> class Sine(cr.nn.Activation):
-    ...     def forward(self, x):
-    ...         return np.sin(x)
-    >>> cr.nn.Sequential(cr.nn.Linear(2, 3), Sine())
-    Sequential(Linear(2, 3), Sine())
-    """
-
-    def describe(self) -> str:
-        return ""
-
-
-class ReLU(Activation):
-    """max(0, x): the rectified linear unit (see ``cr.relu``).
-
-    >>> import numpy as np, chainrule as cr
-    >>> cr.nn.ReLU()(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
-
-    def forward(self, x: Any) -> Any:
-        return relu(x)
-
-
-class LeakyReLU(Activation):
-    """x where positive, else ``slope * x`` (see ``cr.leaky_relu``).
-
-    >>> import numpy as np, chainrule as cr
-    >>> cr.nn.LeakyReLU(slope=0.01)(np.array([-1.0, 2.0]))
-    array([-0.01,  2.  ])
-    """
-
-    def __init__(self, slope: float = 0.1) -> None:
-        self.slope = slope
-
-    def forward(self, x: Any) -> Any:
-        return leaky_relu(x, self.slope)
-
-    def describe(self) -> str:
-        return f"slope={self.slope}"
-
-
-class Sigmoid(Activation):
-    """1 / (1 + e^-x), in (0, 1) (see ``cr.sigmoid``).
-
-    >>> import numpy as np, chainrule as cr
-    >>> cr.nn.Sigmoid()(np.array([0.0, 1.0])).round(2)
-    array([0.5 , 0.73])
-    """
-
-    def forward(self, x: Any) -> Any:
-        return sigmoid(x)
-
-
-class Tanh(Activation):
-    """tanh(x), in (-1, 1), centred at zero.
-
-    >>> import numpy as np, chainrule as cr
-    >>> cr.nn.Tanh()(np.array([0.0, 1.0])).round(2)
-    array([0.  , 0.76])
-    """
-
-    def forward(self, x: Any) -> Any:
-        return tanh(x)
 
 
 class Sequential(Module):
