@@ -285,3 +285,37 @@ def test_results_that_do_not_stack_are_refused_before_anything_changes(backend):
         step.over(np.ones(5), batch=2)
     assert count.item() == 0
     same(step.over(np.arange(4.0), batch=2), np.array([[0.0, 1.0], [4.0, 9.0]]))
+
+
+@backends
+def test_pieces_are_the_results_of_over_as_they_come(backend):
+    x, y = data(43)
+    whole, states = training(backend)
+    losses = whole.over(x, y, batch=4, order=3)
+    in_pieces, others = training(backend)
+    seen, counts = [], []
+    for piece in in_pieces.pieces(x, y, batch=4, order=3):
+        seen += list(piece)
+        counts.append(others[2].item())  # what the steps so far have left
+    same(seen, losses)
+    assert counts == sorted(counts)
+    assert counts[-1] == 43
+    for state, other in zip(states, others, strict=True):
+        same(state.value, other.value)
+
+
+@backends
+def test_pieces_of_a_method(backend):
+    class Counter:
+        def __init__(self):
+            self.seen = cr.State(0)
+
+        @cr.compile(backend=backend)
+        def count(self, x):
+            self.seen.assign(self.seen + len(x))
+            return np.sum(x)
+
+    counter = Counter()
+    sums = [float(total) for piece in counter.count.pieces(np.arange(5.0), batch=2) for total in piece]
+    assert sums == [1.0, 5.0, 4.0]
+    assert counter.seen.item() == 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,7 +54,6 @@ class Minibatches:
         self.full = many // batch
         """How many minibatches are of full length; the last one may be short."""
         self.done = 0
-        self._pieces: list[Any] = []
         self._steps, self._took = 1, 0.0  # of the latest go
         self._begun = self._told = time.perf_counter()
 
@@ -90,49 +89,58 @@ class Minibatches:
 
     # ---- what was done
 
-    def add(self, result: Any) -> None:
-        """Note the result of one step."""
-        self.add_many(map_leaves(lambda x: x[None] if is_result(x) else x, result), 1)
+    def begin(self) -> None:
+        """Note that the next steps begin."""
+        self._begun = time.perf_counter()
 
-    def add_many(self, stacked: Any, steps: int) -> None:
-        """Note the results of several steps."""
-        self._pieces.append(stacked)
+    def add(self, steps: int) -> None:
+        """Note that so many more steps are done."""
         self.done += steps
         now = time.perf_counter()
         self._steps, self._took = steps, now - self._begun
         if self.progress is not None and (self.done == self.total or now - self._told >= A_WHILE):
             self._told = now
             self.progress(self.done, self.total)
-        self._begun = time.perf_counter()
 
     def in_a_while(self, before: int) -> int:
         """How many steps to do in one go, by how long the latest ones took; ``before`` is what it was so far."""
         fitting = int(self._steps * A_WHILE / max(self._took, 1e-9))
         return max(1, min(GROWTH * before, fitting)) if self._steps == before else max(1, min(before, fitting))
 
-    def results(self) -> Any:
+    @staticmethod
+    def results(pieces: list[Any]) -> Any:
         """The results of all steps, stacked; what is no array is as in the first step."""
-        return map_leaves(
-            lambda *xs: np.concatenate(xs) if is_result(xs[0]) else xs[0], self._pieces[0], *self._pieces[1:]
-        )
+        return map_leaves(lambda *xs: np.concatenate(xs) if is_result(xs[0]) else xs[0], *pieces)
 
 
 def over(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Any:
     """Call a ``compiler.Compiled`` for all minibatches: see its method of this name."""
-    mode = MODE.get()
-    plain = mode.recorder is None and not mode.stop_at_nonfinite
-    if plain:
+    if _is_plain():
         _check_short(compiled, steps, kwargs)
+    return steps.results(list(pieces(compiled, steps, kwargs)))
+
+
+def pieces(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Iterator[Any]:
+    """The stacked results of the next steps, as many as take a while, until all minibatches are done."""
     while steps.done < steps.total:
+        steps.begin()
         arguments = steps.arguments(steps.done)
         call = compiled._call(arguments, kwargs)
-        if plain and not call.live:
+        if _is_plain() and not call.live:
             variant = compiled._variant(call)
-            steps.add_many(*variant.run_many(call.inputs, steps))
+            results, count = variant.run_many(call.inputs, steps)
+            steps.add(count)
             variant.at_once = steps.in_a_while(variant.at_once)
         else:
-            steps.add(compiled(*arguments, **kwargs))
-    return steps.results()
+            results = map_leaves(lambda x: x[None] if is_result(x) else x, compiled(*arguments, **kwargs))
+            steps.add(1)
+        yield results
+
+
+def _is_plain() -> bool:
+    """Whether steps may follow each other without a look at each of them."""
+    mode = MODE.get()
+    return mode.recorder is None and not mode.stop_at_nonfinite
 
 
 def _check_short(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> None:
