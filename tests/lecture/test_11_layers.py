@@ -61,7 +61,7 @@ def test_two_linear_layers_equal_one():
     model = net(3, 4, 2, activation=None)
     w1, b1, w2, b2 = (p.value for p in model.parameters())
     one = cr.nn.Linear(3, 2, dtype=np.float64)
-    one.load({"weight": w1 @ w2, "bias": b1 @ w2 + b2})
+    one.load_state_dict({"weight": w1 @ w2, "bias": b1 @ w2 + b2})
     x = np.random.default_rng(9).standard_normal((50, 3))
     np.testing.assert_allclose(model(x).value, one(x).value, rtol=1e-12, atol=1e-14)
     curvature = model(x[0] + x[1]).value - model(x[0]).value - model(x[1]).value + model(0 * x[0]).value

@@ -127,7 +127,7 @@ def test_maxout_counts():
 @pytest.mark.parametrize(("slope", "function"), [(0.0, cr.relu), (0.1, cr.leaky_relu)])
 def test_maxout_contains_relu_and_leaky_relu(slope, function):
     layer = Maxout(3, 3, dtype=np.float64)
-    layer.load({"affine.weight": np.hstack([np.eye(3), slope * np.eye(3)]), "affine.bias": np.zeros(6)})
+    layer.load_state_dict({"affine.weight": np.hstack([np.eye(3), slope * np.eye(3)]), "affine.bias": np.zeros(6)})
     x, same = cr.array(RNG.standard_normal((50, 3))), cr.array(0.0)
     np.testing.assert_allclose(layer(x).value, function(x.value), rtol=1e-14)
     np.sum(layer(x)).backward()

@@ -105,10 +105,10 @@ def values(model):
     return {name: p.value.copy() for name, p in model.named_parameters().items()}
 
 
-def test_load_takes_what_named_parameters_gives():
+def test_load_state_dict_takes_what_named_states_gives():
     source, target = Linear(3, 2, rng=0), Linear(3, 2, rng=1)
     weight = target.weight
-    target.load(source.named_parameters())
+    target.load_state_dict(source.named_states())
     np.testing.assert_array_equal(target.weight.value, source.weight.value)
     assert target.weight is weight
     source.weight.assign(0.0)
@@ -117,7 +117,7 @@ def test_load_takes_what_named_parameters_gives():
 
 def test_load_takes_nested_lists_and_other_dtypes():
     layer = Linear(2, 1)
-    layer.load({"weight": [[1], [2]], "bias": np.array([3.0])})
+    layer.load_state_dict({"weight": [[1], [2]], "bias": np.array([3.0])})
     np.testing.assert_array_equal(layer([[10.0, 100.0]]).value, [[213]])
     assert layer.weight.dtype == np.float32
 
@@ -138,7 +138,7 @@ def test_load_changes_nothing_when_something_does_not_fit(change, message):
     before, new = values(layer), {"weight": np.ones((3, 2)), "bias": np.ones(2)}
     change(new)
     with pytest.raises(ValueError, match=message):
-        layer.load(new)
+        layer.load_state_dict(new)
     for name, value in values(layer).items():
         np.testing.assert_array_equal(value, before[name])
 

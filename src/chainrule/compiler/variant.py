@@ -54,6 +54,8 @@ class Variant:
             looked_at = Changes.last
             if any(module._changed != changed for module, changed in self.recording.modules.items()):
                 return False
+            if any(parameter.frozen != frozen for parameter, frozen in self.recording.frozen.items()):
+                return False
             self._looked_at = looked_at
         if any(x.number != number for x, number in self.recording.arrays.items()):
             return False

@@ -29,7 +29,7 @@ class Mode:
 
 
 class Changes:
-    """When a module was last changed: an attribute of a module is part of what calls it, and of its recordings."""
+    """When a module was last changed, or a parameter frozen: both are part of what uses them, and of its recordings."""
 
     last = 0
     """A creation number; another one than before means that recordings must be looked at again."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.graph.array import Array, init_leaf, next_number, raw, real
 from chainrule.graph.errors import GraphError, describe
-from chainrule.graph.mode import MODE
+from chainrule.graph.mode import MODE, Changes
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -132,3 +132,29 @@ class Parameter(State):
     def written(self) -> int:
         """The number of the backward pass that last wrote the gradient, 0 if none did."""
         return self._write
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it is held still: no gradient is computed for it, so no optimiser moves it.
+
+        Setting it takes away the gradient that is there. Compiled functions notice: they keep a Program for each.
+
+        >>> import numpy as np, chainrule as cr
+        >>> w, b = cr.Parameter([1.0, 2.0]), cr.Parameter(0.0)
+        >>> w.frozen = True
+        >>> np.sum(w * 3 + b).backward()
+        >>> w.grad, b.grad.item()
+        (None, 2.0)
+        """
+        return not self.live
+
+    @frozen.setter
+    def frozen(self, frozen: bool) -> None:
+        if MODE.get().recorder is not None:
+            raise GraphError(
+                f"freezing {self.label()} would happen once, while the function is recorded, and not when it runs "
+                "compiled: do it outside"
+            )
+        if frozen != self.frozen:
+            self.live, self._grad = not frozen, None
+            Changes.last = next_number()

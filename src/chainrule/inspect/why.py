@@ -12,6 +12,7 @@ from chainrule.graph.backward import FREED, last_output
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.provenance import Cut
 from chainrule.graph.site import Site, at
+from chainrule.graph.state import Parameter
 from chainrule.inspect.naming import number
 
 SQUASHING = {"sigmoid", "tanh", "erf", "arctan", "softplus", "exp"}
@@ -29,7 +30,7 @@ class Why:
     """The answer of ``cr.why``.
 
     Attributes:
-        reason: 'constant', 'integer', 'no backward', 'not reached', 'cut', 'freed', 'dead relu', 'masked',
+        reason: 'constant', 'frozen', 'integer', 'no backward', 'not reached', 'cut', 'freed', 'dead relu', 'masked',
             'saturated', 'upstream zero', 'cancelled', 'not finite' or 'fine'.
         text: one to three lines in words, also ``str()`` of the answer.
         gate: the title of the gate to blame, if any.
@@ -74,6 +75,10 @@ def why(x: Array, output: Array | None = None) -> Why:
             raise TypeError(f"why needs Arrays, not {type(array).__name__}")
     if x.dtype.kind != "f":
         return Why("integer", f"{x.label()} is {x.dtype}: only floating-point arrays carry gradients (3.0, not 3).")
+    if isinstance(x, Parameter) and x.frozen:
+        return Why(
+            "frozen", f"{x.label()} is frozen: it is held still (.unfreeze(), or .frozen = False).", None, x.site
+        )
     if not x.live:
         return _constant(x)
     if output is None:

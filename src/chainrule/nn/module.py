@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.graph.array import next_number, raw
+from chainrule.graph.errors import GraphError
 from chainrule.graph.mode import MODE, Changes
 from chainrule.graph.scope import mark
-from chainrule.graph.state import Parameter
+from chainrule.graph.state import Parameter, State
+from chainrule.random.generator import Generator
 
 T = TypeVar("T")
 
@@ -19,7 +22,11 @@ class Module:
     """A part of a net. Assign Parameters and other Modules to attributes and define ``forward``.
 
     Parameters are found by looking through the attributes (lists, tuples and dicts of them included), in the order of
-    assignment; one that is reached twice is listed once, under its first name.
+    assignment; one that is reached twice is listed once, under its first name. So are all other States: running
+    statistics, say, and the key and counter of a ``cr.random.Generator``.
+
+    A module is in training until ``eval()`` is called. What behaves otherwise then, as Dropout does, asks
+    ``self.training``; a compiled function that calls it keeps one Program for each of the two.
 
     >>> import numpy as np, chainrule as cr
     >>> class Scale(cr.nn.Module):
@@ -43,10 +50,14 @@ class Module:
     """What drawings call the module; its container sets it."""
     _changed = 0
     """When an attribute was last written: a compiled function that calls the module is recorded again after that."""
+    _training: State | None
+    """Whether the module is being trained. A State, so that recordings notice who asks, and what the answer was; None
+    for a module made while recording, which lives no longer than that."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         module = super().__new__(cls)
         recorder = MODE.get().recorder
+        vars(module)["_training"] = State(True, name="training") if recorder is None else None
         if recorder is not None:
             recorder.begins(module)
         return module
@@ -103,12 +114,96 @@ class Module:
     def _linear_neighbours(self) -> list[str]:
         return []
 
-    def load(self, values: dict[str, Any]) -> None:
-        """Assign values to the parameters by name.
+    # ---- training, or using what was learned
 
-        Names and shapes must fit exactly and the values be real numbers; else ValueError and no change.
+    @property
+    def training(self) -> bool:
+        """Whether the module is being trained: True until ``eval()``."""
+        return self._training is None or bool(self._training.item())
+
+    def train(self, mode: bool = True) -> Self:
+        """Go over to training, with every module in this one (with ``mode=False``, leave it). Returns the module.
+
+        Compiled functions notice: they are recorded once for each of the two, and then choose.
+
+        Raises GraphError while a function is recorded.
+
+        >>> import chainrule as cr
+        >>> net = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.ReLU())
+        >>> net.eval().training, net[0].training, net.train().training
+        (False, False, True)
         """
-        named = self.named_parameters()
+        if MODE.get().recorder is not None:
+            raise GraphError(
+                "train() and eval() would switch once, while the function is recorded, and not when it runs compiled: "
+                "call them outside"
+            )
+        for part in self.named_modules().values():
+            if part._training is not None and part.training != mode:
+                part._training.assign(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Go over from training to using what was learned: Dropout drops nothing, BatchNorm takes its running averages.
+
+        Returns the module. The opposite of ``train()``.
+        """
+        return self.train(False)
+
+    def freeze(self) -> Self:
+        """Hold every parameter still: no gradient is computed for it, and no optimiser moves it. Returns the module.
+
+        A single one is frozen by ``parameter.frozen = True``. Running statistics are no parameters: ``eval()`` holds
+        them.
+
+        >>> import numpy as np, chainrule as cr
+        >>> first, last = cr.nn.Linear(2, 3), cr.nn.Linear(3, 1)
+        >>> np.sum(last(first.freeze()(np.ones((4, 2))))).backward()
+        >>> first.weight.grad is None, last.weight.grad.shape
+        (True, (3, 1))
+        """
+        return self._hold(True)
+
+    def unfreeze(self) -> Self:
+        """Let every parameter learn again. Returns the module."""
+        return self._hold(False)
+
+    def _hold(self, frozen: bool) -> Self:
+        for parameter in self.parameters():
+            parameter.frozen = frozen
+        return self
+
+    # ---- saving and loading
+
+    def named_states(self) -> dict[str, State]:
+        """Everything in it that a training step changes, by path: Parameters, running statistics, generators.
+
+        >>> import chainrule as cr
+        >>> class Noisy(cr.nn.Module):
+        ...     def __init__(self):
+        ...         self.scale, self.rng = cr.Parameter(0.1), cr.random.Generator(0)
+        >>> list(Noisy().named_states())
+        ['scale', 'rng.key', 'rng.counter']
+        """
+        return _named(self, State)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """A copy of the value of every State by path: what ``load_state_dict`` takes."""
+        return {name: np.array(state.value, order="C") for name, state in self.named_states().items()}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Assign values to the States by name.
+
+        Names and shapes must fit exactly, and the values be numbers that the dtypes held can take (float64 into
+        float32, but not 0.5 into a counter); else ValueError and no change.
+
+        >>> import chainrule as cr
+        >>> one, other = cr.nn.Linear(2, 3), cr.nn.Linear(2, 3)
+        >>> other.load_state_dict(one.state_dict())
+        >>> bool((one.weight.value == other.weight.value).all())
+        True
+        """
+        named = self.named_states()
         if set(values) != set(named):
             raise ValueError(
                 f"the names do not fit: missing {sorted(set(named) - set(values))}, "
@@ -116,15 +211,19 @@ class Module:
             )
         loaded = {name: np.asarray(raw(values[name])) for name in named}
         wrong = [
-            f"{name} {loaded[name].shape} for {p.shape}" for name, p in named.items() if loaded[name].shape != p.shape
+            f"{name} {loaded[name].shape} for {s.shape}" for name, s in named.items() if loaded[name].shape != s.shape
         ]
         if wrong:
             raise ValueError(f"the shapes do not fit: {', '.join(wrong)}")
-        unreal = [f"{name} {value.dtype}" for name, value in loaded.items() if value.dtype.kind not in "fiub"]
-        if unreal:
-            raise ValueError(f"parameters are real numbers, not {', '.join(unreal)}")
-        for name, parameter in named.items():
-            parameter.assign(loaded[name])
+        unfit = [
+            f"{name} {loaded[name].dtype} for {s.dtype}"
+            for name, s in named.items()
+            if not np.can_cast(loaded[name].dtype, s.dtype, "same_kind")
+        ]
+        if unfit:
+            raise ValueError(f"the dtypes do not fit: {', '.join(unfit)}")
+        for name, state in named.items():
+            state.assign(loaded[name])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.describe()})"
@@ -146,25 +245,27 @@ def _named(module: Module, kind: type[T]) -> dict[str, T]:
 
 
 def _parts(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Modules and parameters below ``part``, depth first, with their paths.
+    """Modules and States below ``part``, depth first, with their paths.
 
     What is reached twice, perhaps because a part refers back to its parent, is listed once, under its first path.
     """
     children: Any
     if isinstance(part, Module):
+        children = ((name, child) for name, child in vars(part).items() if name != "_training")
+    elif isinstance(part, Generator):
         children = vars(part).items()
     elif isinstance(part, dict):
         children = part.items()
     elif isinstance(part, (list, tuple)):
         children = enumerate(part)
-    elif isinstance(part, Parameter):
+    elif isinstance(part, State):
         children = ()
     else:
         return
     if id(part) in seen:
         return
     seen.add(id(part))
-    if isinstance(part, (Module, Parameter)):
+    if isinstance(part, (Module, State)):
         yield path, part
     for name, child in children:
         yield from _parts(child, f"{path}.{name}" if path else str(name), seen)

@@ -25,7 +25,7 @@ from chainrule.graph.errors import GraphError, describe
 from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number, number
 from chainrule.graph.site import Site, at, user_site
-from chainrule.graph.state import State
+from chainrule.graph.state import Parameter, State
 from chainrule.program.call import Call, argument_names, take_apart
 from chainrule.program.naming import below, labelled, reachable_from, state_names
 from chainrule.program.program import Instruction, Operand, Program, Value
@@ -59,6 +59,8 @@ class Recording:
     """Arrays from outside that are no States, with their creation number: ``x[i] = v`` makes them other values."""
     modules: dict[Any, int]
     """The modules that were called, with the creation number of their last change; that must be the same, too."""
+    frozen: dict[Parameter, bool]
+    """The parameters that were read, and whether they were held still: then no gradient of theirs is in the Program."""
     gradients: tuple[tuple[Array, int | None, int], ...]
     """If gradients are kept, the leaves from outside whose gradient was written: the leaf, the number of the output
     that the gradient is (None if it was taken away again), and the number of the backward pass."""
@@ -427,7 +429,8 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
         recorder.labels,
     )
     program = replace(program, labels=labelled(program, recorder.gradients_of))
-    return Recording(program, result, recorder.guards, recorder.arrays, recorder.modules, gradients, steps)
+    frozen = {source: source.frozen for _, source in program.captures if isinstance(source, Parameter)}
+    return Recording(program, result, recorder.guards, recorder.arrays, recorder.modules, frozen, gradients, steps)
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Program:

@@ -1,4 +1,4 @@
-"""The parameters of a net in a file: safetensors, by parameter name.
+"""The States of a net in a file, its parameters and running statistics: safetensors, by name.
 
 safetensors is imported when a file is written or read: the rest of the package runs with NumPy alone.
 """
@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from chainrule.nn import Module
 from chainrule.training.files import written_whole
 
 
 def save(model: Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write every parameter under its name (``layers.0.weight``), in its own shape and dtype.
+    """Write every State of the model under its name (``layers.0.weight``), in its own shape and dtype.
 
     The file appears whole or not at all; one that stands there is replaced. ``metadata`` are notes to keep with it.
 
@@ -25,9 +23,8 @@ def save(model: Module, path: str | Path, metadata: Mapping[str, str] | None = N
     """
     from safetensors.numpy import save as to_bytes
 
-    values = {name: np.array(p.value, order="C") for name, p in model.named_parameters().items()}
     with written_whole(path) as partial:
-        partial.write_bytes(to_bytes(values, dict(metadata or {})))
+        partial.write_bytes(to_bytes(model.state_dict(), dict(metadata or {})))
 
 
 def load(model: Module, path: str | Path) -> None:
@@ -53,6 +50,6 @@ def load(model: Module, path: str | Path) -> None:
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     try:
-        model.load(values)
+        model.load_state_dict(values)
     except ValueError as error:
         raise ValueError(f"{path} holds another net: {error}") from error
