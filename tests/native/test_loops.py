@@ -89,6 +89,33 @@ def test_reductions_along_either_axis(kind: str, axis: int, order: Any, shape: t
     np.testing.assert_allclose(z, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((200_000, 3), (0,)),
+        ((70_000, 70), (0,)),
+        ((400, 500, 5), (0, 1)),
+        ((3, 200_000), (1,)),
+        ((50_000, 20), (0, 1)),
+        ((100_000, 3, 4), (0, 2)),
+    ],
+)
+def test_errors_of_long_sums_do_not_add_up(shape: tuple[int, ...], axis: tuple[int, ...]) -> None:
+    """Where all terms are positive each addition rounds at the size of the sum: in a row they would be off by more."""
+    x = np.random.default_rng(3).random((*shape[:-1], 2 * shape[-1]), "f4")[..., : shape[-1]]
+    kept = tuple(a for a in range(len(shape)) if a not in axis)
+    own = tuple(s // 4 for s in x.strides)
+    z = np.zeros(tuple(shape[a] for a in kept), "f4")
+    held = x.base
+    assert held is not None
+    bx, bz = buffer_of(held), buffer_of(z)
+    load = Load(Access(bx, 0, tuple(own[a] for a in (*kept, *axis))), F4)
+    store = Store(Access(bz, 0, (*(1 for _ in kept), *(0 for _ in axis))), 1)
+    nest = Nest(z.shape, tuple(shape[a] for a in axis), (load, Reduce("sum", 0, F4)), (store,))
+    execute(nest, {bx: held, bz: z})
+    assert np.all(np.abs(z / x.sum(axis, np.float64) - 1) <= 16 * np.finfo("f4").eps)
+
+
 @pytest.mark.parametrize("shape", [(4, 3, 2), (100, 2, 6), (2, 100, 6), (17, 33, 5), (3, 0, 4)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_small_matrix_products_with_bias(shape: tuple[int, int, int], order: Any) -> None:

@@ -38,6 +38,8 @@ VECTORS_AT_ONCE = 4
 ITERATIONS_AT_ONCE = 128
 """After so many additions, a power of two, partial sums of floats are put aside and begun anew: the error of a sum
 grows with the number of additions in a row, and so it stays at some units in the last place for millions of numbers."""
+MOST_IN_A_ROW = 1024
+"""The same where an addition in a row is an iteration of a loop around the vectors."""
 BAD_INDEX = 1
 """The error code of an index that is out of range."""
 
@@ -75,7 +77,23 @@ def structure(nest: Nest, vector_bytes: int) -> Any:
         for s in nest.steps
     )
     stores = tuple((pattern(s.access), s.ref, s.adding) for s in nest.stores)
-    return len(nest.kept), len(nest.reduced), nest.across, nest.serial, steps, stores, lanes_of(nest, vector_bytes)
+    lanes = lanes_of(nest, vector_bytes)
+    return len(nest.kept), len(nest.reduced), nest.across, nest.serial, steps, stores, lanes, _interval(nest)
+
+
+def _interval(nest: Nest) -> tuple[int, int] | None:
+    """Where a loop around the vectors is too long for its sums to be added up in a row: which axis it runs along, and
+    after how many iterations, a power of two, sums are put aside.
+    """
+    if not any(isinstance(step, Reduce) and _is_rounded(step) for step in nest.steps):
+        return None
+    vectors = nest.extents[-1] // (VECTORS_AT_ONCE * 16) if nest.across else 0
+    inner = max(vectors, 1)
+    for axis in reversed(range(len(nest.kept), len(nest.extents) - nest.across)):
+        if inner * nest.extents[axis] > MOST_IN_A_ROW:
+            return axis, 1 << max(MOST_IN_A_ROW // inner, 1).bit_length() - 1
+        inner *= max(nest.extents[axis], 1)
+    return None
 
 
 def _bounded(bounds: Bounds) -> tuple[int, ...]:
@@ -149,6 +167,7 @@ class _Emitter:
     def __init__(self, nest: Nest, vector_bytes: int, name: str) -> None:
         self.nest, self.lanes, self.avx512 = nest, lanes_of(nest, vector_bytes), vector_bytes == 64
         self.vector = _vector_axis(nest)
+        self.interval = _interval(nest)
         self.depends = self._dependences()
         self.early = self._early()
         self.module = ir.Module(name)
@@ -272,15 +291,17 @@ class _Emitter:
             {r: self._accumulator(r, s) for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce)}
             for _ in range(count)
         ]
-        rounded = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce) and across and _is_rounded(s)}
-        self.aside = {ref: self._accumulator(ref, step) for ref, step in rounded.items()}
+        rounded = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce) and _is_rounded(s)}
+        apart = 1 if across else len(places) if self.interval else 0
+        self.aside = [{ref: self._accumulator(ref, step) for ref, step in rounded.items()} for _ in range(apart)]
         self._reduce_along(places, sums, len(self.nest.kept))
         if across:
             totals = self._combined(sums)
             places[0].values.update(totals)
         else:
-            for place, accumulators in zip(places, sums, strict=True):
-                for ref, accumulator in accumulators.items():
+            self._put_aside(sums)
+            for number, place in enumerate(places):
+                for ref, accumulator in (sums[number] | (self.aside[number] if self.aside else {})).items():
                     place.values[ref] = self._loaded(accumulator, self.nest.steps[ref].dtype)
         for place in places:
             self._late_steps(place)
@@ -299,14 +320,18 @@ class _Emitter:
                 for one in vectors:
                     self._steps(one, known)
                 self._reduce_along(vectors, sums, axis + 1)
-                if len(vectors) == VECTORS_AT_ONCE and self.aside:
-                    self._now_and_then_put_aside(vectors[0].index[axis], sums)
+                if len(vectors) == VECTORS_AT_ONCE:
+                    self._now_and_then_put_aside(
+                        vectors[0].index[axis], VECTORS_AT_ONCE * self.lanes, ITERATIONS_AT_ONCE, sums
+                    )
             return
         with self._loop(I64(0), self.extents[axis]) as index:
             inner = [place.inside(axis, index) for place in places]
             for one in inner:
                 self._steps(one, known)
             self._reduce_along(inner, sums, axis + 1)
+            if self.interval and self.interval[0] == axis:
+                self._now_and_then_put_aside(index, 1, self.interval[1], sums)
 
     # ---- loops
 
@@ -562,18 +587,24 @@ class _Emitter:
             value = self.b.select(place.mask, value, so_far.value)
         self.b.store(value, variable)
 
-    def _now_and_then_put_aside(self, index: Any, sums: list[dict[Ref, Any]]) -> None:
-        """Add the sums so far to those put aside, after so many iterations of a loop that has come to ``index``."""
-        b, vectors = self.b, self._lanes(self.lanes)
-        step = VECTORS_AT_ONCE * self.lanes
-        end = b.and_(b.add(index, I64(step)), I64(step * ITERATIONS_AT_ONCE - 1))
-        with b.if_then(b.icmp_signed("==", end, I64(0)), likely=False):
-            for ref, aside in self.aside.items():
+    def _now_and_then_put_aside(self, index: Any, step: int, iterations: int, sums: list[dict[Ref, Any]]) -> None:
+        """Put sums aside after so many iterations, a power of two, of a loop by ``step`` that has come to ``index``."""
+        if not any(self.aside):
+            return
+        end = self.b.and_(self.b.add(index, I64(step)), I64(step * iterations - 1))
+        with self.b.if_then(self.b.icmp_signed("==", end, I64(0)), likely=False):
+            self._put_aside(sums)
+
+    def _put_aside(self, sums: list[dict[Ref, Any]]) -> None:
+        """Add the sums so far to those put aside, and begin them anew."""
+        for number, totals in enumerate(self.aside):
+            parts = sums if self.nest.across else [sums[number]]
+            for ref, aside in totals.items():
                 dtype = self.nest.steps[ref].dtype
-                total = vectors.add(self._loaded(aside, dtype), self._added_up(ref, sums))
-                b.store(total.value, aside)
-                for accumulators in sums:
-                    b.store(vectors.constant(0, dtype).value, accumulators[ref])
+                b = self._lanes(self._sum_width(ref))
+                self.b.store(b.add(self._loaded(aside, dtype), self._added_up(ref, parts)).value, aside)
+                for accumulators in parts:
+                    self.b.store(b.constant(0, dtype).value, accumulators[ref])
 
     def _fused_away(self, ref: Ref) -> bool:
         """Whether a product is only ever added up: then it is one fused multiply-add."""
@@ -597,8 +628,8 @@ class _Emitter:
             step = self.nest.steps[ref]
             assert isinstance(step, Reduce)  # noqa: S101
             total = self._added_up(ref, sums)
-            if ref in self.aside:
-                total = self._lanes(self.lanes).add(self._loaded(self.aside[ref], step.dtype), total)
+            if ref in self.aside[0]:
+                total = self._lanes(self.lanes).add(self._loaded(self.aside[0][ref], step.dtype), total)
             totals[ref] = self._folded(total, _COMBINE[step.kind], step.dtype)
         return totals
 
