@@ -179,10 +179,20 @@ def test_a_state_read_as_a_number_is_read_at_each_run():
     np.testing.assert_array_equal(z, [3, 3])
 
 
-def test_only_one_floating_number_is_read_as_a_number():
-    many = cr.State([1.0, 2.0])
-    with pytest.raises(TypeError, match="one floating number"):
-        record(lambda x: x * many.as_number(), (1.0,))
+def test_a_count_read_as_a_number_leaves_float32_alone():
+    count = cr.State(3)
+    program = record(lambda x: x * 0.5 ** count.as_number(), (np.ones(2, np.float32),))
+    count.assign(4)
+    (z,) = results(program, np.ones(2, np.float32))
+    assert z.dtype == np.float32
+    np.testing.assert_array_equal(z, [0.0625, 0.0625])
+
+
+@pytest.mark.parametrize("held", [[1.0, 2.0], True], ids=str)
+def test_only_one_number_is_read_as_a_number(held):
+    state = cr.State(held)
+    with pytest.raises(TypeError, match="one number"):
+        record(lambda x: x * state.as_number(), (1.0,))
 
 
 def test_a_derivative_with_respect_to_a_python_float():

@@ -219,12 +219,12 @@ class Recorder:
                 "it is recorded: make it a cr.State and .assign to it, or write into a copy"
             )
 
-    def as_number(self, state: State) -> Number:
-        """The only element of a State as a Python number of run time."""
-        if state.dtype.kind != "f" or state.size != 1:
-            raise TypeError(f"as_number is for a State that holds one floating number, not {describe(state)}")
-        made = number(state._value.item(), state.name)
-        self._write(Cast.of(made.dtype), (self.value_of(state),), made, weak=True)
+    def as_number(self, x: Array) -> Number:
+        """The only element of a State, or of what was computed, as a Python number of run time."""
+        if x.dtype.kind not in "fiu" or x.size != 1:
+            raise TypeError(f"as_number is for what holds one number, not for {describe(x)}")
+        made = number(float(x._value.item()), x.name)
+        self._write(Cast.of(made.dtype), (self.value_of(x),), made, weak=True)
         return made
 
     def as_float64(self, x: Number) -> Array:
