@@ -114,6 +114,11 @@ class Group:
         return tuple(a for a in range(len(self.full)) if a not in self.reduced)
 
     @property
+    def is_nest(self) -> bool:
+        """Whether it is a loop nest and nothing else."""
+        return self.product is None and self.pieces is None and self.library is None
+
+    @property
     def open(self) -> bool:
         return self.pieces is None and self.library is None and len(self.steps) < MOST_STEPS
 

@@ -174,7 +174,7 @@ def arranged(nest: Nest, lanes: int) -> Nest:
         return nest
     kept = list(range(len(nest.kept)))
     reduced = list(range(len(nest.kept), len(nest.extents)))
-    vector = min(kept + reduced, key=lambda a: _cost_along(nest, a, lanes), default=None)
+    vector = _best_axis(nest, lanes)
     order_kept = _outer_first(nest, kept, vector)
     order_reduced = _outer_first(nest, reduced, vector)
     order = order_kept + order_reduced
@@ -185,6 +185,17 @@ def arranged(nest: Nest, lanes: int) -> Nest:
         tuple(extents[a] for a in order_reduced),
     )
     return replace(_joined(nest), across=vector in reduced)
+
+
+def cost(nest: Nest, lanes: int) -> float:
+    """About how many vectors the nest reads, writes and computes, at best."""
+    vector = _best_axis(nest, lanes)
+    return 0.0 if vector is None else math.prod(nest.kept) * _cost_along(nest, vector, lanes) / lanes
+
+
+def _best_axis(nest: Nest, lanes: int) -> int | None:
+    """The axis along which vectors should lie; None where there is none."""
+    return min(range(len(nest.extents)), key=lambda axis: _cost_along(nest, axis, lanes), default=None)
 
 
 APART = 10.0

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.graph.array import raw
 from chainrule.native.fusion import Axes, Fusion, Group, Read, Shifted, Within, broadcast_axes, own_axes, space
 from chainrule.native.indexing import Piece
-from chainrule.native.nest import Access, Apply, Inside, Literal, Load, Nest, Store, arranged, packed, reads
+from chainrule.native.nest import Access, Apply, Inside, Literal, Load, Nest, Store, arranged, cost, packed, reads
 from chainrule.native.products import better_transposed
 from chainrule.native.repeat import Repeat, repeat_of
 from chainrule.native.views import Buffer, View, element_strides, row_major, stored
@@ -26,6 +26,8 @@ from chainrule.program.program import Instruction, Operand, Program, Value
 
 SHORT = 16
 """A last axis shorter than this would leave vectors half empty: a longer one is stored innermost instead."""
+WORTH_TURNING = 0.95
+"""So much of what they cost at most may kernels still cost for other values to be stored like that, too."""
 LINE = 64
 """Buffers begin at multiples of this many bytes: of a vector, and of a cache line."""
 
@@ -108,6 +110,8 @@ class _Planner:
         self.states: dict[Any, Buffer] = {}
         self.extra: dict[Group, list[tuple[Value, View]]] = {}
         """Stores to results and States, besides those to the arena."""
+        self.turned: set[Value] = set()
+        """Values that are stored with their longest axis innermost."""
         self.after: dict[Group, set[Group]] = {g: set() for g in self.groups}
         """For each group the groups that must run later."""
 
@@ -124,6 +128,7 @@ class _Planner:
             self._store_state(state, value)
         order = self._ordered()
         self._find_readers()
+        self._choose_layouts()
         kernels = [kernel for group in order for kernel in self._kernels(group)]
         arena = self._lay_out(kernels)
         return Plan(kernels, arena, self.outputs, self.states)
@@ -287,9 +292,48 @@ class _Planner:
             transposed = n < 2 * SHORT and not self.extra.get(group) and better_transposed(m, n, k, root.dtype)
             return (1, 0) if transposed else axes
         longest = max(axes, key=lambda a: root.shape[a])
-        if root.shape[-1] < SHORT and root.shape[longest] > root.shape[-1]:
+        if (root in self.turned or root.shape[-1] < SHORT) and root.shape[longest] > root.shape[-1]:
             return (*(a for a in axes if a != longest), longest)
         return axes
+
+    def _choose_layouts(self) -> None:
+        """Turn values where the nests that touch them have less to do if their longest axis is innermost.
+
+        What a nest touches together is turned together, or else it would walk across one of them.
+        """
+        touched = {g: set(g.made).union(map(self.fusion.root, g.reads())) for g in self.groups}
+        free = {v for values in touched.values() for v in values if self._can_be_turned(v)}
+        free -= {v for g, values in touched.items() if not g.is_nest for v in values}
+        family = {v: {v} for v in free}
+        groups: dict[Value, list[Group]] = {v: [] for v in free}
+        for group, values in touched.items():
+            together = set().union(*(family[v] for v in values & free))
+            family.update(dict.fromkeys(together, together))
+            for value in values & free:
+                groups[value].append(group)
+        for together in {id(values): values for values in family.values()}.values():
+            nests = sorted({g for v in together for g in groups[v]}, key=lambda g: g.number)
+            usual = self._cost(nests)
+            self._turn(together, self.turned | together)
+            if self._cost(nests) > WORTH_TURNING * usual:
+                self._turn(together, self.turned - together)
+
+    def _can_be_turned(self, root: Value) -> bool:
+        return (
+            len(root.shape) > 1
+            and SHORT <= root.shape[-1] < max(root.shape)
+            and root in self.fusion.home
+            and root not in self.views
+            and root not in self.fusion.row_major
+        )
+
+    def _turn(self, values: set[Value], turned: set[Value]) -> None:
+        self.turned = turned
+        for value in values:
+            self.views.pop(value, None)
+
+    def _cost(self, groups: list[Group]) -> float:
+        return sum(cost(self._nest(g), LINE // 4) for g in groups)
 
     # ---- kernels
 
