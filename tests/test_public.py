@@ -16,6 +16,8 @@ def public(module, prefix):
     found = {}
     for name in module.__all__:
         value = getattr(module, name)
+        if isinstance(value, dict):  # a table of what has names of its own
+            continue
         found.update(
             public(value, f"{prefix}.{name}") if isinstance(value, ModuleType) else {f"{prefix}.{name}": value}
         )

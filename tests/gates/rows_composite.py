@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import chainrule as cr
-from chainrule.gates.composite import affine, softmax_cross_entropy
+from chainrule.gates.composite import affine
+from chainrule.gates.loss import MulticlassHinge, SoftmaxCrossEntropies, logistic_loss, softmax_cross_entropy
 from tests.gates.rows import Row, draw
 
 LABELS = np.array([2, 0, 1, 2])
@@ -19,6 +20,11 @@ ROWS = [
     Row("softmax cross-entropy of large scores", lambda s: softmax_cross_entropy(300.0 * s, LABELS), (draw(4, 3),)),
     Row("cross_entropy of a two-layer net", lambda x, w, v: cr.nn.cross_entropy(np.tanh(x @ w) @ v, LABELS),
         (draw(4, 3), draw(3, 5), draw(5, 3))),
+    Row("softmax cross-entropy of each row", lambda s: SoftmaxCrossEntropies(0.0)(s, LABELS), (draw(4, 3),)),
+    Row("smoothed softmax cross-entropy of each row", lambda s: SoftmaxCrossEntropies(0.1)(s, LABELS), (draw(4, 5),)),
+    Row("hinge of each row", lambda s: MulticlassHinge(1.0)(s, LABELS), (draw(4, 3),)),
+    Row("logistic loss", logistic_loss, (3 * draw(4, 3), draw(4, 3, low=0.0, high=1.0))),
+    Row("logistic loss, saturated", lambda x: logistic_loss(x, [0, 1, 0, 1]), (np.array([-800.0, -40, 40, 800]),)),
     Row("relu", cr.relu, (np.array([-1.5, -0.2, 0.3, 2.0]),)),
     Row("relu of a number", cr.relu, (np.array(0.7),)),
     Row("leaky_relu", cr.leaky_relu, (np.array([[-1.5, -0.2], [0.3, 2.0]]),)),

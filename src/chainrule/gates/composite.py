@@ -42,43 +42,4 @@ class Affine(Primitive):
         return summed_rows(dz)
 
 
-@primitive
-class SoftmaxCrossEntropy(Primitive):
-    """z = the mean over rows of -log softmax(scores)[label]; its gradient is (softmax - one-hot) / rows"""
-
-    def forward(self, scores: Any, labels: Any) -> Any:
-        columns = scores.T.copy()  # few classes: reducing over the first axis is several times faster
-        columns -= np.maximum.reduce(columns, axis=0)
-        picked = columns[labels, np.arange(labels.size)]
-        exponentials = np.exp(columns, out=columns)
-        totals = np.add.reduce(exponentials, axis=0)
-        z = np.add.reduce(np.log(totals) - picked) / labels.size
-        exponentials /= totals
-        return z, exponentials.T
-
-    def dissolved(self, scores: Any, labels: Any) -> Any:
-        top, _, totals = _lowered(scores)
-        rows, classes = scores.shape
-        labels = labels.astype(np.int64, copy=False)  # a small dtype may not hold the number of classes
-        # A negative label would read from the end of its row; beyond it, the read raises.
-        picked = scores[np.arange(rows), np.where(labels < 0, classes, labels)]
-        return np.sum(np.log(totals[:, 0]) - (picked - top[:, 0])) / rows
-
-    def recall(self, scores: Any, labels: Any) -> Any:
-        _, exponentials, totals = _lowered(scores)
-        return exponentials / totals
-
-    def dscores(self, dz: Any, cached: Any, labels: Any) -> Any:
-        rows, classes = cached.shape
-        one_hot = labels[:, None] == np.arange(classes)
-        return (cached - one_hot) * (dz / rows)
-
-
-def _lowered(scores: Any) -> tuple[Any, Any, Any]:
-    """The largest score of each row, the exponentials of the scores lowered by it, and the sums of these."""
-    top = np.max(scores, axis=1, keepdims=True)
-    exponentials = np.exp(scores - top)
-    return top, exponentials, np.sum(exponentials, axis=1, keepdims=True)
-
-
-affine, softmax_cross_entropy = Affine(), SoftmaxCrossEntropy()
+affine = Affine()

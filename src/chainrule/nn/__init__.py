@@ -2,11 +2,22 @@
 
 from chainrule.nn.activations import Activation, LeakyReLU, ReLU, Sigmoid, Tanh
 from chainrule.nn.layers import Linear, Maxout, Sequential
-from chainrule.nn.losses import cross_entropy, mse
+from chainrule.nn.losses import (
+    LOSSES,
+    binary_cross_entropy,
+    cross_entropy,
+    hinge,
+    huber,
+    kl_divergence,
+    mae,
+    mse,
+    poisson,
+)
 from chainrule.nn.module import Module
 from chainrule.nn.neuron import Neuron
 
 __all__ = [
+    "LOSSES",
     "Activation",
     "LeakyReLU",
     "Linear",
@@ -17,6 +28,12 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "binary_cross_entropy",
     "cross_entropy",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "mae",
     "mse",
+    "poisson",
 ]
