@@ -51,7 +51,7 @@ def test_a_dataset_unpacks_and_tells_its_size():
     [
         (np.zeros((3, 1)), np.array([0, 1]), "do not fit"),
         (np.zeros((2, 2)), np.array([0, 1]), "do not fit"),
-        (np.zeros((2, 1)), np.array([[0], [1]]), "do not fit"),
+        (np.zeros((2, 1)), np.array([[0], [1]]), "several at once"),
         (np.zeros((2, 1)), np.array([0.0, 1.0]), "integers"),
         (np.zeros((2, 1)), np.array([0, 2]), "must lie in 0 ... 1"),
         (np.zeros((2, 1)), np.array([-1, 1]), "must lie in 0 ... 1"),

@@ -67,7 +67,7 @@ def test_wrong_batches_are_refused_at_once():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="at least one example"):
         data.batches(np.zeros(3), np.zeros(3), 0, rng)
-    with pytest.raises(ValueError, match="3 inputs but 2 labels"):
+    with pytest.raises(ValueError, match="3 inputs but 2 targets"):
         data.batches(np.zeros(3), np.zeros(2), 1, rng)
-    with pytest.raises(ValueError, match="3 inputs but 2 labels"):
+    with pytest.raises(ValueError, match="3 inputs but 2 targets"):
         data.split(np.zeros(3), np.zeros(2))

@@ -130,12 +130,17 @@ class KernelStore:
                 self._size -= status.st_size
 
 
-def default_directory() -> Path:
-    """``chainrule/kernels`` in the platform's directory for caches; XDG_CACHE_HOME is respected."""
+def cache_directory() -> Path:
+    """``chainrule`` in the platform's directory for caches; XDG_CACHE_HOME is respected."""
     if (chosen := Path(os.environ.get("XDG_CACHE_HOME", ""))).is_absolute():
-        return chosen / "chainrule" / "kernels"
+        return chosen / "chainrule"
     caches = Path("Library/Caches") if sys.platform == "darwin" else Path(".cache")
-    return Path("~").expanduser() / caches / "chainrule" / "kernels"
+    return Path("~").expanduser() / caches / "chainrule"
+
+
+def default_directory() -> Path:
+    """Where the kernels lie, beside whatever else is cached."""
+    return cache_directory() / "kernels"
 
 
 def _seal(name: str, data: bytes) -> bytes:

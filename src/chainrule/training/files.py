@@ -1,25 +1,5 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all: written as downloads are."""
 
-from __future__ import annotations
+from chainrule.data.files import written_whole
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-
-@contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
-    """A path to write to, which takes its place as ``path`` only when the block has ended well.
-
-    A crash in between leaves what stood there before. The partial file lies in the same folder (``os.replace`` is
-    atomic within one file system) and bears the same name (some writers go by its ending).
-    """
-    path = Path(path)
-    with TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-        partial = Path(folder) / path.name
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+__all__ = ["written_whole"]
