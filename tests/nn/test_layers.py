@@ -5,6 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.nn import Linear, Maxout, ReLU, Sequential, Tanh
+from tests.nn.agreement import WAYS, check_agreement
 
 RNG = np.random.default_rng(0)
 
@@ -165,7 +166,7 @@ def test_a_slice_of_a_sequential_is_a_net_of_the_same_layers():
     x = np.ones((5, 3), np.float32)
     np.testing.assert_array_equal(net[2](body(x)).value, net(x).value)
     assert len(net) == 3
-    assert list(net) == net.layers
+    assert tuple(net) == net.layers
     assert list(net.named_parameters()) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
 
 
@@ -195,3 +196,14 @@ def test_neurons_are_counted_in_nested_nets():
     net = Sequential(Sequential(Linear(3, 4), Tanh()), Maxout(4, 5, pieces=2), Linear(5, 2))
     assert net.neuron_count == 4 + 5 + 2
     assert net.parameter_count == 16 + 2 * 25 + 12
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_maxout_is_trained_the_same_eagerly_and_compiled(way, dtype):
+    x = np.random.default_rng(1).standard_normal((11, 5)).astype(dtype)
+
+    def make():
+        return Sequential(Maxout(5, 7, pieces=3, rng=0, dtype=dtype), Maxout(7, 3, rng=1, dtype=dtype))
+
+    check_agreement(make, x, way, batch=4, rtol=1e-4 if dtype == np.float32 else 1e-10)

@@ -1,10 +1,9 @@
-"""Layers: neurons made into matrix products."""
+"""Layers: neurons made into matrix products, and what stands between them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -117,62 +116,67 @@ class Maxout(Module):
         return f"{n_in}, {n_all // self.pieces}, pieces={self.pieces}"
 
 
-class Sequential(Module):
-    """Modules one after the other.
+class Embedding(Module):
+    """A learned row for each of ``n`` things: ``weight[ids]``.
 
-    >>> import chainrule as cr
-    >>> net = cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.ReLU(), cr.nn.Linear(4, 2))
-    >>> net.neuron_count, net.parameter_count
-    (6, 26)
+    Args:
+        n: how many things there are, numbered from 0.
+        size: how many numbers describe each.
+        dtype: of the table.
+        rng: the generator (or seed) that draws the table.
+        scale: the standard deviation of the table at the beginning.
+
+    Inputs are integers of any shape, outputs have shape (*shape, size); ``weight`` is (n, size). Rows that were not
+    read get a gradient of 0, and one that was read twice the sum. Raises TypeError for inputs that are not integers,
+    IndexError for one that is not from 0 to n - 1.
+
+    >>> import numpy as np, chainrule as cr
+    >>> words = cr.nn.Embedding(1000, 8, rng=0)
+    >>> words(np.array([[3, 1, 4], [1, 5, 9]])).shape
+    (2, 3, 8)
     """
 
-    def __init__(self, *layers: Module) -> None:
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Module):
-                raise TypeError(
-                    f"Sequential takes modules; number {i} is {type(layer).__name__} (ReLU() has parentheses)"
-                )
-        self.layers = list(layers)
-        for i, layer in enumerate(self.layers):
-            layer._label = f"{type(layer).__name__}_{i}"
+    def __init__(
+        self,
+        n: int,
+        size: int,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | int | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        if n < 1 or size < 1:
+            raise ValueError(f"an embedding has at least one row of at least one number, not {n} of {size}")
+        drawn = np.random.default_rng(rng).standard_normal((n, size))
+        self.weight = Parameter(scale * drawn, dtype=dtype, name="weight")
 
-    def forward(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    @overload
-    def __getitem__(self, i: int) -> Module: ...
-    @overload
-    def __getitem__(self, i: slice) -> Sequential: ...
-    def __getitem__(self, i: int | slice) -> Module:
-        """A layer, or for a slice a net of the same layers."""
-        if not isinstance(i, slice):
-            return self.layers[i]
-        part = Sequential()
-        part.layers = self.layers[i]
-        return part
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.layers)
-
-    def _linear_neighbours(self) -> list[str]:
-        return [
-            f"layers {i} and {i + 1}, {a!r} and {b!r}, are both linear with no activation between them: "
-            "together they equal one linear layer"
-            for i, (a, b) in enumerate(zip(self.layers, self.layers[1:], strict=False))
-            if _end(a, -1)._is_linear and _end(b, 0)._is_linear
-        ]
+    def forward(self, ids: Any) -> Any:
+        ids, n = ids if isinstance(ids, (Array, np.ndarray)) else np.asarray(ids), self.weight.shape[0]
+        if ids.dtype.kind not in "iu":
+            raise TypeError(f"{self!r} is read by integers, not {describe(ids)}")
+        ids = ids.astype(np.int64, copy=False)  # a small dtype may not hold n
+        # A negative number would read from the end; beyond it, the read raises.
+        return self.weight[np.where(ids < 0, n, ids)]
 
     def describe(self) -> str:
-        return ", ".join(map(repr, self.layers))
+        n, size = self.weight.shape
+        return f"{n}, {size}"
 
 
-def _end(module: Module, which: int) -> Module:
-    """The first (0) or last (-1) layer of a module: a Sequential in a Sequential does not hide what it begins with."""
-    while isinstance(module, Sequential) and module.layers:
-        module = module.layers[which]
-    return module
+class Flatten(Module):
+    """Each example as one row: (n, ...) becomes (n, features).
+
+    >>> import numpy as np, chainrule as cr
+    >>> cr.nn.Flatten()(np.zeros((5, 28, 28))).shape
+    (5, 784)
+
+    Raises ValueError for a single number.
+    """
+
+    _is_affine_at_most = True
+
+    def forward(self, x: Any) -> Any:
+        shape = np.shape(x)
+        if not shape:
+            raise ValueError(f"Flatten needs examples along the first axis, not {describe(x)}")
+        return np.reshape(x, (shape[0], math.prod(shape[1:])))

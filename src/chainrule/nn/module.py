@@ -44,6 +44,8 @@ class Module:
     # Not public, so that users may call what they like 'linear' and 'neurons'.
     _is_linear = False
     """Whether the module is an affine map of its inputs, so that two of them in a row equal one."""
+    _is_affine_at_most = False
+    """Whether it is no layer of neurons, and makes two linear layers around it none the less linear."""
     _neurons = 0
     """How many neurons the module has besides those of the modules in it."""
     _label: str | None = None
