@@ -1,5 +1,7 @@
 """step.over beside the same steps called one by one from Python: the same bits, whatever runs them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -319,3 +321,52 @@ def test_pieces_of_a_method(backend):
     sums = [float(total) for piece in counter.count.pieces(np.arange(5.0), batch=2) for total in piece]
     assert sums == [1.0, 5.0, 4.0]
     assert counter.seen.item() == 5
+
+
+def mapped(path, values):
+    """The values in a memory map of a file, laid out as they are."""
+    order = "C" if values.flags.c_contiguous else "F"
+    file = np.memmap(path, values.dtype, "w+", shape=values.shape, order=order)
+    file[:] = values
+    file.flush()
+    return np.memmap(path, values.dtype, "r", shape=values.shape, order=order)
+
+
+LAYOUTS = {
+    "C": lambda x: x,
+    "F": np.asfortranarray,
+    "swapped": lambda x: x.astype(">f4"),
+}
+
+
+@backends
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("order", [None, 3])
+def test_a_memory_map_is_never_copied_whole(backend, layout, order, tmp_path, monkeypatch):
+    """4 MB of rows, in whatever layout, and steps that see 4 kB of them at a time."""
+    monkeypatch.setattr(minibatches, "LARGE", 1 << 16)
+    x, y = data(4000, columns=256)
+    file = mapped(tmp_path / "x", LAYOUTS[layout](x))
+    expected = training(backend, columns=256)[0].over(x, y, batch=4, order=order)
+    step, _ = training(backend, columns=256)
+    step.over(file[:8], y[:8], batch=4)  # records and compiles, which takes memory of its own
+    tracemalloc.start()
+    try:
+        step.over(file, y, batch=4, order=order)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < x.nbytes / 4
+    same(training(backend, columns=256)[0].over(file, y, batch=4, order=order), expected)
+
+
+@backends
+def test_rows_of_a_packed_record_need_not_be_aligned(backend, tmp_path):
+    x, y = data(40, columns=3)
+    packed = np.zeros(40, [("label", "u1"), ("x", "f4", 3)])
+    packed["x"] = x
+    expected = training(backend)[0].over(x, y, batch=4)
+    same(training(backend)[0].over(packed["x"], y, batch=4), expected)
+    shifted = np.frombuffer(b"\0" + x.tobytes(), np.float32, offset=1).reshape(x.shape)
+    assert not shifted.flags.aligned
+    same(training(backend)[0].over(shifted, y, batch=4), expected)

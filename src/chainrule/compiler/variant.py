@@ -158,7 +158,7 @@ class Variant:
 
     def run_many(self, inputs: Sequence[Any], steps: Minibatches) -> tuple[Any, int]:
         """The next steps, as many as there should be at once: their results, stacked, and how many they were."""
-        count = max(1, min(self.at_once, steps.full - steps.done)) if self.compared else 1
+        count = steps.at_once(self.at_once) if self.compared else 1
         last = frozenset(index for _, index, _ in self.recording.gradients if index is not None)
         with self._lock:
             outputs, done = self.executor.many(inputs, steps, count, last)

@@ -298,8 +298,9 @@ class Executor:
         self, inputs: Sequence[Any], steps: Minibatches, count: int, last: frozenset[int]
     ) -> tuple[list[Any], int]:
         """The next ``count`` steps over minibatches, the first of which is ``inputs``: see ``native.batches``."""
-        sources = [*steps.sources, *[None] * (len(inputs) - len(steps.sources))]
-        return Many(self, sources, steps.order, steps.batch, last).run(inputs, steps.done, count)
+        reading = steps.reading(count)
+        sources = [*reading.sources, *[None] * (len(inputs) - len(reading.sources))]
+        return Many(self, sources, reading.order, steps.batch, last).run(inputs, reading.first, count)
 
     def _try_again(self, found: Any, inputs: Sequence[Any]) -> Any:
         """Do what the code that the entry returned asks for, and call it again; what it returns in the end."""

@@ -15,20 +15,37 @@ from chainrule.calculus.trees import leaves, map_leaves
 from chainrule.graph.array import Array, raw
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
-from chainrule.program.call import is_input, take_apart
+from chainrule.program.call import is_input
 from chainrule.random.generator import Generator
 
 A_WHILE = 0.05
 """Seconds after which steps come up to Python for air: for progress, and for an interrupt."""
 GROWTH = 8
 """By what factor the number of steps in one go grows at most."""
+LARGE = 1 << 26
+"""Bytes of an array from which only the rows of one go are copied, where native code cannot read it as it lies."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """An array of whose rows minibatches are made, C-contiguous and in the machine's byte order."""
+    """An array of whose rows minibatches are made, C-contiguous, aligned and in the machine's byte order."""
 
     values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What some steps read.
+
+    Attributes:
+        sources: for each input in the arguments the array whose rows it is; None for a number.
+        order: the rows of the sources, one minibatch after the other; None for the rows as they are.
+        first: which minibatch of these is that of the first step.
+    """
+
+    sources: list[Source | None]
+    order: NDArray[np.int64] | None
+    first: int
 
 
 class Minibatches:
@@ -82,10 +99,33 @@ class Minibatches:
         return tuple(x if i in self.static else map_leaves(part, x) for i, x in enumerate(self.args))
 
     @cached_property
-    def sources(self) -> list[Source | None]:
-        """For each input in the arguments the array whose rows it is; None for a number."""
-        inputs = take_apart(self.args, {}, self.static).inputs
-        return [Source(np.ascontiguousarray(x)) if is_batched(x) else None for x in inputs]
+    def _inputs(self) -> list[NDArray[Any] | None]:
+        """For each input in the arguments the array of all rows; None for a number. Only small arrays are copied."""
+        inputs = [x for i, arg in enumerate(self.args) if i not in self.static for x in leaves(arg) if is_input(x)]
+        arrays: list[Any] = [np.asarray(raw(x)) if is_batched(x) else None for x in inputs]
+        return [x if x is None or x.nbytes > LARGE else _readable(x) for x in arrays]
+
+    @cached_property
+    def _large(self) -> int:
+        """The bytes of one step's rows, if they must be copied go by go; else 0."""
+        arrays = [x for x in self._inputs if x is not None]
+        if all(map(_is_readable, arrays)):
+            return 0
+        return self.batch * sum(x.nbytes // max(len(x), 1) for x in arrays)
+
+    def at_once(self, wanted: int) -> int:
+        """How many full steps to do in one go, of those that are wanted."""
+        fitting = max(1, LARGE // self._large) if self._large else wanted
+        return max(1, min(wanted, fitting, self.full - self.done))
+
+    def reading(self, count: int) -> Reading:
+        """What the next ``count`` steps read: the arrays where they lie, or copies of just the rows of these steps."""
+        if not self._large:
+            return Reading([None if x is None else Source(x) for x in self._inputs], self.order, self.done)
+        chosen: Any = slice(self.done * self.batch, (self.done + count) * self.batch)
+        if self.order is not None:
+            chosen = self.order[chosen]
+        return Reading([None if x is None else Source(_readable(x[chosen])) for x in self._inputs], None, 0)
 
     # ---- what was done
 
@@ -161,6 +201,14 @@ def _check_short(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> N
 def is_batched(x: Any) -> bool:
     """Whether a leaf of the arguments is an array of rows."""
     return is_input(x) and np.ndim(raw(x)) > 0
+
+
+def _is_readable(x: NDArray[Any]) -> bool:
+    return x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative
+
+
+def _readable(x: NDArray[Any]) -> NDArray[Any]:
+    return x if _is_readable(x) else np.array(x, x.dtype.newbyteorder("="), order="C")
 
 
 def is_result(x: Any) -> bool:
