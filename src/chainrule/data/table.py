@@ -326,8 +326,11 @@ def _cells(table: Any, name: str) -> Sequence[Any]:
 
 
 def _is_number(table: Any, name: str) -> bool:
-    dtype = table[name].dtype
-    return bool(dtype.is_numeric() or dtype == _library("narwhals").Boolean)
+    """Whether a column holds numbers or booleans, and not texts; pandas has booleans among None as objects."""
+    narwhals, dtype = _library("narwhals"), table[name].dtype
+    if dtype == narwhals.Object:
+        return all(cell is None or isinstance(cell, bool | int | float) for cell in _cells(table, name))
+    return bool(dtype.is_numeric() or dtype == narwhals.Boolean)
 
 
 def _problem(table: Any, name: str, most: int) -> str | None:
