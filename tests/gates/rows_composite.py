@@ -1,4 +1,4 @@
-"""Rows for composites and for the activation functions that have gates of their own."""
+"""Composites and losses of scores."""
 
 from __future__ import annotations
 
@@ -25,8 +25,4 @@ ROWS = [
     Row("hinge of each row", lambda s: MulticlassHinge(1.0)(s, LABELS), (draw(4, 3),)),
     Row("logistic loss", logistic_loss, (3 * draw(4, 3), draw(4, 3, low=0.0, high=1.0))),
     Row("logistic loss, saturated", lambda x: logistic_loss(x, [0, 1, 0, 1]), (np.array([-800.0, -40, 40, 800]),)),
-    Row("relu", cr.relu, (np.array([-1.5, -0.2, 0.3, 2.0]),)),
-    Row("relu of a number", cr.relu, (np.array(0.7),)),
-    Row("leaky_relu", cr.leaky_relu, (np.array([[-1.5, -0.2], [0.3, 2.0]]),)),
-    Row("leaky_relu with a slope", lambda x: cr.leaky_relu(x, 0.01), (np.array([-1.5, 2.0]),)),
 ]  # fmt: skip

@@ -1,6 +1,27 @@
 """Neural networks: neurons, layers, losses."""
 
-from chainrule.nn.activations import Activation, LeakyReLU, ReLU, Sigmoid, Tanh
+from chainrule.nn.activations import (
+    ACTIVATIONS,
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    HardSigmoid,
+    HardSiLU,
+    HardTanh,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from chainrule.nn.containers import Residual, Sequential
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.layers import Embedding, Flatten, Linear, Maxout
@@ -20,22 +41,37 @@ from chainrule.nn.neuron import Neuron
 from chainrule.nn.normalisation import BatchNorm, LayerNorm
 
 __all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "GELU",
     "LOSSES",
+    "SELU",
     "Activation",
     "BatchNorm",
     "Dropout",
     "Embedding",
     "Flatten",
+    "HardSiLU",
+    "HardSigmoid",
+    "HardTanh",
+    "Identity",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LogSoftmax",
     "Maxout",
+    "Mish",
     "Module",
     "Neuron",
+    "PReLU",
     "ReLU",
     "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
     "Tanh",
     "binary_cross_entropy",
     "cross_entropy",

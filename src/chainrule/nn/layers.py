@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from chainrule.gates.activation import maxout
 from chainrule.gates.composite import affine
 from chainrule.graph.array import Array
 from chainrule.graph.errors import describe
@@ -108,8 +109,7 @@ class Maxout(Module):
         self.affine._is_linear, self.affine._neurons, self._neurons = False, 0, n_out
 
     def forward(self, x: Any) -> Any:
-        z = self.affine(x)
-        return np.max(np.reshape(z, (*z.shape[:-1], self.pieces, z.shape[-1] // self.pieces)), axis=-2)
+        return maxout(self.affine(x), self.pieces)
 
     def describe(self) -> str:
         n_in, n_all = self.affine.weight.shape
