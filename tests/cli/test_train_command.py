@@ -65,8 +65,8 @@ def test_the_saved_model_predicts_what_the_run_reported(run, tmp_path):
     net = build(tuple(settings["sizes"]), ActivationName(settings["activation"]), np.random.default_rng(99))
     training.load(net, tmp_path / "here" / "model.safetensors")
     _, held_out = data.split(*data.digits(), held_out=settings["held_out"], seed=settings["seed"])
-    score = training.evaluate(net, *held_out)
-    assert score == (settings["result"]["test_loss"], settings["result"]["test_accuracy"])
+    score = training.evaluate(net, held_out)
+    assert score == {name: settings["result"][f"test_{name}"] for name in ("loss", "accuracy")}
     with (tmp_path / "here" / "history.csv").open(newline="") as file:
         seconds = [float(epoch["seconds"]) for epoch in csv.DictReader(file)]
     assert settings["result"]["seconds_of_last_epoch"] == seconds[-1]

@@ -18,7 +18,9 @@ def net(seed=0, hidden=4):
 
 
 def history(*losses):
-    return training.History([training.Epoch(i + 1, x, 0.5, x + 0.1, 0.25, 0.125) for i, x in enumerate(losses)])
+    return training.History(
+        {"epoch": i + 1, "loss": x, "val_loss": x + 0.1, "val_accuracy": 0.25} for i, x in enumerate(losses)
+    )
 
 
 def test_a_loaded_net_predicts_the_same_bits(tmp_path):
@@ -103,14 +105,31 @@ def test_a_write_replaces_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_history_is_written_in_full_precision(tmp_path):
+def test_a_history_is_written_in_full_precision_and_read_again(tmp_path):
     losses = (0.1 + 0.2, 1 / 3)
     history(*losses).write_csv(tmp_path / "history.csv")
     with (tmp_path / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [1, 2]
-    assert [float(row["train_loss"]) for row in rows] == list(losses)
-    assert set(rows[0]) == {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"}
+    assert [float(row["loss"]) for row in rows] == list(losses)
+    assert set(rows[0]) == {"epoch", "loss", "val_loss", "val_accuracy"}
+    assert training.History.read_csv(tmp_path / "history.csv").records == history(*losses).records
+
+
+def test_a_history_has_columns_also_where_epochs_differ(tmp_path):
+    mixed = training.History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25, "val_loss": 0.5}])
+    assert mixed["loss"] == [0.5, 0.25]
+    assert np.isnan(mixed["val_loss"][0])
+    mixed.write_csv(tmp_path / "history.csv")
+    assert training.History.read_csv(tmp_path / "history.csv").records == mixed.records
+    with pytest.raises(KeyError, match="'val_accuracy' was not recorded; there are epoch, loss, val_loss"):
+        mixed["val_accuracy"]
+
+
+def test_what_is_no_history_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("epoch,loss\n1,low\n")
+    with pytest.raises(ValueError, match=r"other.csv is not a history"):
+        training.History.read_csv(tmp_path / "other.csv")
 
 
 @pytest.mark.parametrize("losses", [(0.5,), (0.5, 0.25), (0.0, 0.0)])

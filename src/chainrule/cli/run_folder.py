@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -51,7 +51,9 @@ class RunFolder:
         with written_whole(self.path / "run.json") as partial:
             partial.write_text(json.dumps({**settings, **_versions(), "result": _result(history)}, indent=2) + "\n")
         last = history.last
-        typer.echo(f"\ntest accuracy {last.test_accuracy:.2%}, loss {last.test_loss:.4f}; written to {self.path}:")
+        typer.echo(
+            f"\ntest accuracy {last['test_accuracy']:.2%}, loss {last['test_loss']:.4f}; written to {self.path}:"
+        )
         typer.echo("  model.safetensors  the weights, by parameter name")
         typer.echo("  history.csv        loss and accuracy of each epoch")
         typer.echo("  run.json           the settings and the result")
@@ -65,9 +67,9 @@ class RunFolder:
 
 def _result(history: training.History) -> dict[str, Any]:
     """The last epoch, and what the updates took: in that epoch and in all of them."""
-    result = asdict(history.last)
+    result: dict[str, float] = dict(history.last)
     result["seconds_of_last_epoch"] = result.pop("seconds")
-    return {**result, "seconds_in_all": sum(epoch.seconds for epoch in history)}
+    return {**result, "seconds_in_all": sum(history["seconds"])}
 
 
 def _versions() -> dict[str, str]:

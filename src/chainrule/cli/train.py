@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,8 @@ from chainrule.cli.recipes import RECIPES, ActivationName, DataName, Recipe, bui
 from chainrule.cli.run_folder import RunFolder
 from chainrule.cli.verdict import in_words
 from chainrule.data.sampling import Examples
+from chainrule.training.history import Record
+from chainrule.training.run import epoch_order
 
 MOST_LINES = 50
 """Beyond about so many epochs only every second one, every third one, ... is printed; history.csv has them all."""
@@ -112,7 +113,7 @@ class Run:
     sizes: tuple[int, ...]
     model: nn.Sequential
     optimizer: optim.SGD
-    rng: np.random.Generator
+    seed: int
     compiled: bool
 
 
@@ -122,14 +123,14 @@ def _prepare(name: DataName, recipe: Recipe, seed: int, compiled: bool) -> Run:
     except ModuleNotFoundError as error:
         raise Stop(error) from error
     train_data, test_data = data.split(dataset.inputs, dataset.labels, recipe.held_out, seed)
-    rng = np.random.default_rng([seed, 1])  # weights and shuffling do not repeat the draws that made the data
+    rng = np.random.default_rng([seed, 1])  # weights do not repeat the draws that made the data
     sizes = (len(dataset.features), *recipe.hidden, len(dataset.classes))
     model = build(sizes, recipe.activation, rng)
     try:
         optimizer = optim.SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.l2)
     except ValueError as error:
         raise Stop(error) from error
-    return Run(recipe, dataset, train_data, test_data, sizes, model, optimizer, rng, compiled)
+    return Run(recipe, dataset, train_data, test_data, sizes, model, optimizer, seed, compiled)
 
 
 def _read_sizes(texts: list[str]) -> tuple[int, ...]:
@@ -166,7 +167,8 @@ def _introduce(name: DataName, run: Run) -> None:
 
 def _check_gradient(run: Run) -> GradientReport:
     """Compare with numbers before trusting: on the batch that the first step will see."""
-    x, y = next(data.batches(*run.train_data, run.recipe.batch, deepcopy(run.rng)))
+    first = epoch_order(run.seed, 0, len(run.train_data[1]))[: run.recipe.batch]
+    x, y = (rows[first] for rows in run.train_data)
     try:
         report, examples = _checked(run.model, x, y)
     except GradientError as error:
@@ -203,16 +205,21 @@ def _show_training(run: Run) -> training.History:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("training", total=_steps(run) * run.recipe.epochs)
 
-        def tell(epoch: training.Epoch) -> None:
-            if epoch.epoch % every and epoch.epoch != run.recipe.epochs:
-                return
-            progress.console.print(
-                f"{epoch.epoch:>5}/{run.recipe.epochs:<3} {epoch.train_loss:>9.4f} {epoch.train_accuracy:>9.2%}   "
-                f"{epoch.test_loss:>9.4f} {epoch.test_accuracy:>9.2%}",
-                highlight=False,
-            )
+        class Table(training.Callback):
+            def on_steps(self, fit: training.Run, losses: Any) -> None:
+                progress.advance(bar, len(losses))
 
-        return _train(run, after_step=lambda loss: progress.advance(bar), after_epoch=tell)
+            def on_epoch(self, fit: training.Run, record: Record) -> None:
+                number = len(fit.history)
+                if number % every and number != fit.epochs:
+                    return
+                progress.console.print(
+                    f"{number:>5}/{fit.epochs:<3} {record['train_loss']:>9.4f} {record['train_accuracy']:>9.2%}   "
+                    f"{record['test_loss']:>9.4f} {record['test_accuracy']:>9.2%}",
+                    highlight=False,
+                )
+
+        return _train(run, Table())
 
 
 def _steps(run: Run) -> int:
@@ -222,34 +229,34 @@ def _steps(run: Run) -> int:
 
 def _speed(run: Run, history: training.History) -> str:
     """How fast it went; the fastest epoch is one in which nothing was compiled."""
-    seconds = [epoch.seconds for epoch in history]
+    seconds = history["seconds"]
     how = "compiled" if run.compiled else "not compiled; --compile makes long runs faster"
     return f"{sum(seconds):.2f} s of training, up to {_steps(run) / min(seconds):,.0f} steps a second ({how})"
 
 
-def _train(run: Run, **callbacks: Any) -> training.History:
-    recipe = run.recipe
+def _train(run: Run, *callbacks: training.Callback) -> training.History:
     try:
-        with np.errstate(all="ignore"):  # a loss that is not finite ends the run with words of its own
-            return training.train(
-                run.model,
-                run.optimizer,
-                run.train_data,
-                run.test_data,
-                epochs=recipe.epochs,
-                batch=recipe.batch,
-                rng=run.rng,
-                compiled=run.compiled,
-                **callbacks,
-            )
+        return training.fit(
+            run.model,
+            "cross_entropy",
+            run.optimizer,
+            run.train_data,
+            epochs=run.recipe.epochs,
+            batch=run.recipe.batch,
+            validation={"train": run.train_data, "test": run.test_data},
+            metrics=["accuracy"],
+            callbacks=callbacks,
+            seed=run.seed,
+            compiled=run.compiled,
+        )
     except training.DivergedError as error:
         raise Stop(error, FAILED) from error
 
 
-def _advice(name: DataName, run: Run, last: training.Epoch) -> str | None:
+def _advice(name: DataName, run: Run, last: Record) -> str | None:
     """What to try where the net has learned no more than which class is the most frequent."""
     often = np.bincount(run.train_data[1])
-    if last.train_accuracy > often.max() / often.sum():
+    if last["train_accuracy"] > often.max() / often.sum():
         return None
     if run.recipe.lr > RECIPES[name].lr:  # where the net is known to learn
         return "try a smaller --lr"
@@ -264,9 +271,9 @@ def _train_often(name: DataName, recipe: Recipe, seeds: range, compiled: bool) -
         if seed == seeds[0]:
             _introduce(name, run)
         history = _train(run)
-        accuracies.append(history.last.test_accuracy)
-        seconds = sum(epoch.seconds for epoch in history)
-        typer.echo(f"seed {seed}: test accuracy {history.last.test_accuracy:.2%} after {seconds:.1f} s")
+        accuracies.append(history.last["test_accuracy"])
+        seconds = sum(history["seconds"])
+        typer.echo(f"seed {seed}: test accuracy {accuracies[-1]:.2%} after {seconds:.1f} s")
     mean, spread = np.mean(accuracies), np.std(accuracies)
     typer.echo(f"mean of {len(seeds)} seeds: test accuracy {mean:.2%}, standard deviation {spread:.2%}")
 

@@ -50,10 +50,12 @@ def check_gradient(node: Array, i: int, dx: Any) -> None:
     """Raise NonFiniteError if the gradient that a gate hands to its input number ``i`` is not finite."""
     value = raw(dx)
     if not np.isfinite(value).all():
-        raise NonFiniteError(
+        error = NonFiniteError(
             f"the gradient that {node.gate.title}{at(node.site)} hands to its "
             f"input {i} is not finite: {describe_nonfinite(value)}; its inputs are {_named(node.inputs)}"
         )
+        error.node = node
+        raise error
 
 
 def _named(operands: tuple[Any, ...]) -> str:

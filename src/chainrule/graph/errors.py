@@ -23,7 +23,15 @@ class GraphError(ChainruleError, RuntimeError):
 
 
 class NonFiniteError(ChainruleError, FloatingPointError):
-    """A value or a gradient is NaN or infinite (raised inside ``cr.nonfinite()`` only)."""
+    """A value or a gradient is NaN or infinite (raised inside ``cr.nonfinite()`` only).
+
+    Attributes:
+        layers: what the modules are called in whose forward pass it happened, outermost first.
+        node: for a gradient, the Array whose gate handed it on.
+    """
+
+    layers: tuple[str, ...] = ()
+    node: Any = None
 
 
 class CompileWarning(UserWarning):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.graph.array import next_number, raw
-from chainrule.graph.errors import GraphError
+from chainrule.graph.errors import GraphError, NonFiniteError
 from chainrule.graph.mode import MODE, Changes
 from chainrule.graph.scope import mark
 from chainrule.graph.state import Parameter, State
@@ -81,7 +81,11 @@ class Module:
         recorder = MODE.get().recorder
         if recorder is not None:
             recorder.calls(self)
-        output = self.forward(*inputs, **options)
+        try:
+            output = self.forward(*inputs, **options)
+        except NonFiniteError as error:
+            error.layers = (self._label or type(self).__name__, *error.layers)
+            raise
         if recorder is not None:
             recorder.returns(self, output)
         mark(output, self._label or type(self).__name__, start)

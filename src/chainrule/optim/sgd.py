@@ -54,7 +54,21 @@ class SGD:
         self._momentum, self._l2 = State(float(momentum), name="momentum"), State(float(l2), name="l2")
         self.velocity: list[State | None] = [None] * len(self.parameters)
         self.momentum = momentum
+        self.steps = State(0, name="steps")
         self._last_write = 0
+
+    def _named(self) -> dict[str, State]:
+        named = {"steps": self.steps, "lr": self._lr, "momentum": self._momentum, "l2": self._l2}
+        return named | {f"velocity.{i}": v for i, v in enumerate(self.velocity) if v is not None}
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Copies of all it knows, by name."""
+        return {name: np.array(state._value) for name, state in self._named().items()}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        """Go on from what ``state_dict`` has given."""
+        for name, state in self._named().items():
+            state.assign(values[name])
 
     @property
     def lr(self) -> float:
@@ -98,6 +112,7 @@ class SGD:
         Raises GraphError if there is none.
         """
         recorder = MODE.get().recorder
+        self.steps.assign(self.steps + 1)
         if recorder is None:
             self._step(State._buffer, _GRADIENT)
         else:

@@ -1,22 +1,28 @@
-"""Training a net: the loop, what it records, and the files it leaves."""
+"""Training a net: fit, what it records, how good the net is, and the files that are left."""
 
+from chainrule.training.callbacks import Callback
+from chainrule.training.evaluation import evaluate
+from chainrule.training.fit import Trainer, fit
 from chainrule.training.gradient_check import check_model
-from chainrule.training.history import Epoch, History
-from chainrule.training.loop import DivergedError, train
-from chainrule.training.metrics import Score, accuracy, evaluate
+from chainrule.training.history import History
+from chainrule.training.metrics import METRICS, accuracy, confusion_matrix
 from chainrule.training.picture import draw_history
+from chainrule.training.run import DivergedError, Run
 from chainrule.training.weights import load, save
 
 __all__ = [
+    "METRICS",
+    "Callback",
     "DivergedError",
-    "Epoch",
     "History",
-    "Score",
+    "Run",
+    "Trainer",
     "accuracy",
     "check_model",
+    "confusion_matrix",
     "draw_history",
     "evaluate",
+    "fit",
     "load",
     "save",
-    "train",
 ]

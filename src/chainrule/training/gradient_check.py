@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus.check import GradientReport, check_grads
 from chainrule.nn import Module, cross_entropy
-from chainrule.training.metrics import Loss
+from chainrule.training.evaluation import Loss
 
 
 def check_model(

@@ -1,0 +1,71 @@
+"""What is learned from: inputs, targets and perhaps weights, row by row."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.graph.array import raw
+
+
+class Examples(NamedTuple):
+    """Inputs (n, ...), targets (n, ...) and, if they do not all count alike, sample weights (n,)."""
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    weights: NDArray[Any] | None = None
+
+    @classmethod
+    def of(cls, data: Any) -> Self:
+        """``(x, y)``, ``(x, y, weights)`` or a ``Dataset`` as arrays of one length.
+
+        Arrays that are C-contiguous and in the machine's byte order, memory-mapped ones among them, are not copied.
+
+        Raises TypeError for what is no numbers, ValueError where lengths differ, nothing is there, or weights are
+        negative, not finite or all zero.
+        """
+        parts = tuple(data)
+        if len(parts) not in (2, 3):
+            raise TypeError(f"data are (x, y), (x, y, weights) or a Dataset, not {len(parts)} things")
+        x, y = _rows(parts[0], "inputs"), _rows(parts[1], "targets")
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} inputs but {len(y)} targets")
+        if not len(x):
+            raise ValueError(f"there are no examples: inputs {x.shape}, targets {y.shape}")
+        weights = parts[2] if len(parts) == 3 else None
+        return cls(x, y, None if weights is None else _checked_weights(weights, len(x)))
+
+    @property
+    def rows(self) -> tuple[NDArray[Any], ...]:
+        """The arrays that are there, of whose rows minibatches are made."""
+        return tuple(x for x in self if x is not None)
+
+    @property
+    def size(self) -> int:
+        """How many examples there are (``len`` is that of the tuple)."""
+        return len(self.inputs)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a loss or a metric takes besides outputs and targets."""
+        return {} if self.weights is None else {"weights": self.weights}
+
+
+def _rows(values: Any, what: str) -> NDArray[Any]:
+    array = np.asarray(raw(values))
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} are numbers, not {array.dtype}: turn categories and texts into numbers before")
+    if not array.ndim:
+        raise ValueError(f"{what} have a row for each example, and this is a single number")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _checked_weights(values: Any, count: int) -> NDArray[Any]:
+    weights = _rows(values, "weights")
+    if weights.shape != (count,):
+        raise ValueError(f"there is one weight for each of {count} examples, not {weights.shape}")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError("weights are finite and at least 0, and one of them is above")
+    return weights if weights.dtype.kind == "f" else weights.astype(np.float64)

@@ -1,0 +1,248 @@
+"""A run of training: its epochs, where it stands, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.graph.errors import ChainruleError, NonFiniteError
+from chainrule.nn import Module
+from chainrule.random import Generator
+from chainrule.training.evaluation import Forward, scores
+from chainrule.training.examples import Examples
+from chainrule.training.history import History, Record
+from chainrule.training.metrics import Metric
+from chainrule.training.steps import Results, Snapshot, Steps
+
+if TYPE_CHECKING:
+    from chainrule.training.callbacks import Callback
+
+
+class DivergedError(ChainruleError, ArithmeticError):
+    """The loss, or something that a step changes, became NaN or infinite.
+
+    Attributes:
+        epoch, step: where, counted from 1; the step within its epoch.
+    """
+
+    def __init__(self, message: str, epoch: int = 0, step: int = 0) -> None:
+        super().__init__(message)
+        self.epoch, self.step = epoch, step
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands within an epoch.
+
+    Attributes:
+        begun: the optimiser's count of steps when the epoch began.
+        results: those of the steps done since.
+        seconds: what these took.
+    """
+
+    begun: int
+    results: tuple[Results, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """How many steps of the epoch are done."""
+        return sum(len(losses) for losses, *_ in self.results)
+
+    def further(self, results: Results, seconds: float) -> Position:
+        """The position after more steps."""
+        return replace(self, results=(*self.results, results), seconds=self.seconds + seconds)
+
+    def columns(self) -> Results:
+        """The losses of all steps, and their penalties."""
+        return tuple(np.concatenate(column) for column in zip(*self.results, strict=True))
+
+
+def epoch_order(seed: int, step: int, count: int) -> NDArray[np.int64]:
+    """The order of ``count`` rows in the epoch that begins at this step of the optimiser.
+
+    It is a function of these alone, so it does not matter in how many runs the epochs are done. The number made of
+    seed and step is one that nobody chooses as a seed for something else.
+
+    >>> epoch_order(0, 45, 5)
+    array([1, 4, 0, 3, 2])
+    """
+    return Generator((seed << 65) | (1 << 64) | step).permutation(count)
+
+
+class Run:
+    """A fit under way, as callbacks see it.
+
+    Attributes:
+        model, optimizer: what is trained, and by what.
+        history: the epochs that are complete.
+        epoch: the number of the epoch under way, from 1; in ``on_epoch`` that of the one just done.
+        epochs: how many there are when the run is over.
+        batch, steps_per_epoch: rows of a minibatch, and how many minibatches are an epoch.
+        error: what ended the run, if it was not its end; None before.
+
+    >>> import numpy as np, chainrule as cr
+    >>> class Tell(cr.training.Callback):
+    ...     def on_epoch(self, run, record):
+    ...         print(f"{len(run.history)} of {run.epochs}, lr {run.optimizer.lr}")
+    >>> net, x = cr.nn.Linear(1, 1), np.ones((4, 1))
+    >>> history = cr.training.fit(
+    ...     net, "mse", cr.optim.SGD(net.parameters(), lr=0.1), (x, x), epochs=2, compiled=False, callbacks=[Tell()]
+    ... )
+    1 of 2, lr 0.1
+    2 of 2, lr 0.1
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        forward: Forward,
+        examples: Examples,
+        *,
+        epochs: int,
+        batch: int,
+        validation: Mapping[str, Examples],
+        metrics: dict[str, Metric],
+        callbacks: Sequence[Callback],
+        seed: int,
+        shuffle: bool,
+        history: History,
+    ) -> None:
+        self.model: Module = steps.model
+        self.optimizer: Any = steps.optimizer
+        self.history, self.batch, self.seed, self.shuffle = history, batch, seed, shuffle
+        self.steps_per_epoch = -(-examples.size // batch)
+        self.epoch = len(history)
+        self.epochs = len(history) + epochs
+        self.callbacks = callbacks
+        self.error: BaseException | None = None
+        self.stopped = False
+        self.position = Position(int(self.optimizer.steps))
+        self._steps, self._forward, self._examples = steps, forward, examples
+        self._validation, self._metrics = validation, metrics
+
+    @property
+    def step(self) -> int:
+        """How many steps of the epoch under way are done."""
+        return self.position.done
+
+    def stop(self) -> None:
+        """End the run when the epoch under way is complete."""
+        self.stopped = True
+
+    # ---- the epochs
+
+    def go(self, resume: Any = None) -> None:
+        """Train until all epochs are done, or somebody stops the run. ``resume`` is called when callbacks are ready."""
+        with ExitStack() as ends:
+            for callback in self.callbacks:
+                callback.on_start(self)
+                ends.callback(callback.on_end, self)
+            ends.callback(self.model.eval)
+            try:
+                if resume is not None:
+                    resume(self)
+                while len(self.history) < self.epochs and not self.stopped:
+                    self._epoch()
+            except BaseException as error:
+                self.error = error
+                raise
+
+    def _epoch(self) -> None:
+        self.epoch = len(self.history) + 1
+        self.model.train()
+        order = self._order()
+        rest = order if order is None or not self.step else order[self.step * self.batch :]
+        pieces = self._steps.pieces(self._examples, self.batch, rest)
+        while self.step < self.steps_per_epoch:
+            losses = self._advance(pieces, order)
+            for callback in self.callbacks:
+                callback.on_steps(self, losses)
+        record = self._record(order)
+        self.history.append(record)
+        self.position = Position(int(self.optimizer.steps))
+        for callback in self.callbacks:
+            callback.on_epoch(self, record)
+
+    def _order(self) -> NDArray[np.int64] | None:
+        """The rows of the epoch's minibatches, one after the other; None for the rows as they are."""
+        if self.shuffle:
+            return epoch_order(self.seed, self.position.begun, self._examples.size)
+        return np.arange(self._examples.size) if self.step else None
+
+    def _advance(self, pieces: Iterator[Results], order: NDArray[np.int64] | None) -> NDArray[Any]:
+        """The next steps: all of them, or as if nothing had been. Their losses."""
+        before, position, begin = Snapshot(self.model, self.optimizer), self.position, perf_counter()
+        try:
+            with np.errstate(all="ignore"):
+                results = next(pieces)
+            if not _not_finite(results, before):
+                self.position = position.further(results, perf_counter() - begin)
+                return results[0]
+        except BaseException:
+            if self.position is position:
+                before.put_back()
+            raise
+        before.put_back()
+        raise self._culprit(len(results[0]), order)
+
+    def _record(self, order: NDArray[np.int64] | None) -> Record:
+        record: Record = {"epoch": self.epoch}
+        shares = self._shares(order)
+        for name, column in zip(("loss", "penalty"), self.position.columns(), strict=False):
+            record[name] = float(np.average(column, weights=shares))
+        for prefix, examples in self._validation.items():
+            outputs = self._forward(examples.inputs)
+            record |= scores(outputs, examples, self._steps.loss, self._metrics, f"{prefix}_")
+        return record | {"seconds": self.position.seconds}
+
+    def _shares(self, order: NDArray[np.int64] | None) -> NDArray[np.float64]:
+        """What each minibatch counts in an epoch's mean: its rows, or the sum of their weights."""
+        weights = self._examples.weights
+        starts = np.arange(0, self._examples.size, self.batch)
+        if weights is None:
+            return np.diff(starts, append=self._examples.size).astype(np.float64)
+        return np.add.reduceat(weights if order is None else weights[order], starts, dtype=np.float64)
+
+    # ---- something that is not finite
+
+    def _culprit(self, count: int, order: NDArray[np.int64] | None) -> DivergedError:
+        """Which of the next ``count`` steps goes wrong, and where in it; those before it are done by then."""
+        order = np.arange(self._examples.size) if order is None else order
+        for _ in range(count):
+            before, position = Snapshot(self.model, self.optimizer), self.position
+            rows = order[self.step * self.batch :][: self.batch]
+            with np.errstate(all="ignore"):
+                results = next(self._steps.pieces(self._examples, self.batch, rows))
+            found = _not_finite(results, before)
+            if found is None:
+                self.position = position.further(results, 0.0)
+                continue
+            before.put_back()
+            gate = self._steps.first_not_finite(*(x[rows] for x in self._examples.rows))
+            before.put_back()
+            return self._diverged(found, gate)
+        raise AssertionError("steps that gave something not finite do not do so again")
+
+    def _diverged(self, found: str, gate: tuple[NonFiniteError, tuple[str, ...]] | None) -> DivergedError:
+        where = f"the {found} in epoch {self.epoch}, step {self.step + 1}"
+        if gate is not None:
+            error, layers = gate
+            where += ": " + (f"in {'.'.join(layers)}, " if layers else "") + str(error)
+        message = f"{where}. A smaller learning rate or clipped gradients usually help; the model is as it was before"
+        return DivergedError(message, self.epoch, self.step + 1)
+
+
+def _not_finite(results: Results, before: Snapshot) -> str | None:
+    """What is NaN or infinite after some steps: the loss, the penalty, or something that the steps change."""
+    for name, column in zip(("loss", "penalty"), results, strict=False):
+        if not np.isfinite(column).all():
+            return f"{name} became {column[~np.isfinite(column)][0]}"
+    state = before.spoiled()
+    return None if state is None else f"update made {state} infinite or NaN"

@@ -1,0 +1,241 @@
+"""fit learns, tells what it does, repeats with its seed, and does the same compiled and not."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import data, training
+from chainrule.training.run import epoch_order
+
+HERE, THERE = data.split(*data.digits(), seed=0)
+both = pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+
+
+def digits_net(seed=0):
+    return cr.nn.Sequential(cr.nn.Linear(64, 30, rng=seed), cr.nn.ReLU(), cr.nn.Linear(30, 10, rng=seed + 1))
+
+
+def small_run(seed=0, lr=0.1, epochs=5, **options):
+    net = digits_net(seed)
+    optimizer = cr.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
+    options = {"validation": THERE, "metrics": ["accuracy"], "seed": seed, **options}
+    return net, training.fit(net, "cross_entropy", optimizer, HERE, epochs=epochs, **options)
+
+
+def test_the_loss_falls_and_the_accuracy_is_plausible():
+    net, history = small_run()
+    assert history["epoch"] == [1, 2, 3, 4, 5]
+    assert history["loss"][-1] < history["loss"][0] / 2 < np.log(10) / 2
+    assert history.last["val_accuracy"] > 0.9
+    assert all(seconds > 0 for seconds in history["seconds"])
+    score = training.evaluate(net, THERE, compiled=True)
+    assert score == {"loss": history.last["val_loss"], "accuracy": history.last["val_accuracy"]}
+    assert not net.training
+
+
+@both
+def test_the_same_seed_gives_the_same_bits(compiled):
+    (net, history), (again, repeated) = (small_run(epochs=2, compiled=compiled) for _ in range(2))
+    for p, q in zip(net.parameters(), again.parameters(), strict=True):
+        assert p.value.tobytes() == q.value.tobytes()
+    assert history["val_loss"] == repeated["val_loss"]
+    assert small_run(seed=1, epochs=2)[1].last["val_loss"] != history.last["val_loss"]
+
+
+def test_compiled_steps_learn_the_same():
+    (_, eager), (_, compiled) = small_run(epochs=3, compiled=False), small_run(epochs=3)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(compiled[name], eager[name], rtol=1e-3)
+
+
+@both
+def test_one_step_is_gradient_descent(compiled):
+    x, y = np.array([[1.0, 2.0], [3.0, -1.0]], np.float32), np.array([0, 1])
+    net = cr.nn.Linear(2, 2, rng=0)
+    w, b = net.weight.value.copy(), net.bias.value.copy()
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.5)
+    history = training.fit(net, cr.nn.cross_entropy, optimizer, (x, y), epochs=1, batch=2, compiled=compiled)
+    p = np.exp(x @ w + b)
+    p /= p.sum(1, keepdims=True)
+    d = (p - np.eye(2)[y]) / 2
+    np.testing.assert_allclose(net.weight.value, w - 0.5 * x.T @ d, rtol=1e-5)
+    np.testing.assert_allclose(net.bias.value, b - 0.5 * d.sum(0), rtol=1e-5)
+    assert history.last["loss"] == pytest.approx(-np.mean(np.log(p[[0, 1], y])), rel=1e-6)
+    assert set(history.last) == {"epoch", "loss", "seconds"}
+
+
+@both
+def test_the_loss_of_an_epoch_is_the_mean_over_its_examples(compiled):
+    """Batches of 4, 4 and 2; nothing moves, so it is the loss of all."""
+    net = cr.nn.Linear(1, 1, rng=0)
+    x = np.random.default_rng(0).standard_normal((10, 1)).astype(np.float32)
+    weights = np.arange(10.0)
+    optimizer = cr.optim.SGD(net.parameters(), lr=1e-30)
+    losses = ((net(x).value - 1) ** 2)[:, 0]
+    for rows, expected in (((), losses.mean()), ((weights,), np.average(losses, weights=weights))):
+        history = training.fit(net, "mse", optimizer, (x, 0 * x + 1, *rows), epochs=1, batch=4, compiled=compiled)
+        assert history.last["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@both
+def test_n_fits_of_one_epoch_are_one_fit_of_n(compiled):
+    net, history = small_run(epochs=3, compiled=compiled)
+    again = digits_net()
+    optimizer = cr.optim.SGD(again.parameters(), lr=0.1, momentum=0.9)
+    pieced = training.History()
+    for _ in range(3):
+        training.fit(
+            again, "cross_entropy", optimizer, HERE, epochs=1, validation=THERE, compiled=compiled, history=pieced
+        )
+    assert pieced["loss"] == history["loss"]
+    assert pieced["val_loss"] == history["val_loss"]
+    assert pieced["epoch"] == [1, 2, 3]
+    for p, q in zip(net.parameters(), again.parameters(), strict=True):
+        assert p.value.tobytes() == q.value.tobytes()
+
+
+def test_an_order_is_a_permutation_of_its_own_for_each_epoch():
+    orders = [tuple(epoch_order(seed, step, 50)) for seed in (-1, 0, 1) for step in (0, 45)]
+    assert len(set(orders)) == 6
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert orders[2] == tuple(epoch_order(0, 0, 50))
+
+
+@both
+def test_without_shuffling_examples_come_as_they_are(compiled):
+    class Seen(cr.nn.Module):
+        """Keeps the last input."""
+
+        def __init__(self):
+            self.weight, self.last = cr.Parameter(1.0), cr.State(0.0)
+
+        def forward(self, x):
+            self.last.assign(np.sum(x))
+            return self.weight * x
+
+    for shuffle, expected in ((False, {9.0}), (True, set(range(10)))):
+        net, last = Seen(), set()
+        optimizer = cr.optim.SGD(net.parameters(), lr=1e-6)
+        x = np.arange(10.0)
+        for _ in range(40 if shuffle else 2):
+            training.fit(net, "mse", optimizer, (x, x), epochs=1, batch=1, shuffle=shuffle, compiled=compiled)
+            last.add(net.last.item())
+        assert last == expected
+
+
+@both
+@pytest.mark.parametrize(("count", "batch", "steps"), [(10, 4, 3), (3, 32, 1), (8, None, 1), (1, 1, 1), (5, 1, 5)])
+def test_batches_of_any_length(compiled, count, batch, steps):
+    net = cr.nn.Linear(2, 1, rng=0)
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.01)
+    x = np.ones((count, 2))
+    seen = []
+
+    class Count(training.Callback):
+        def on_steps(self, run, losses):
+            seen.extend(losses)
+            assert run.step == len(seen)
+            assert run.steps_per_epoch == steps
+
+    training.fit(net, "mse", optimizer, (x, x[:, :1]), epochs=1, batch=batch, compiled=compiled, callbacks=[Count()])
+    assert len(seen) == steps == optimizer.steps.item()
+
+
+@both
+def test_a_penalty_is_added_and_told(compiled):
+    net = cr.nn.Linear(2, 1, rng=0)
+    w = net.weight.value.copy()
+    x, y = np.zeros((4, 2)), np.zeros((4, 1))
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.5)
+    history = training.fit(
+        net, "mse", optimizer, (x, y), epochs=1, penalty=lambda model: np.sum(model.weight**2), compiled=compiled
+    )
+    assert history.last["loss"] == 0
+    assert history.last["penalty"] == pytest.approx(np.sum(w**2), rel=1e-6)
+    np.testing.assert_allclose(net.weight.value, 0, atol=1e-7)
+
+
+@both
+def test_a_constraint_follows_each_update(compiled):
+    class Nonnegative:
+        def apply(self, model):
+            model.weight.assign(np.maximum(model.weight, 0))
+
+    net = cr.nn.Linear(3, 1, rng=0)
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.5)
+    x = np.eye(3)
+    y = np.array([[1.0], [-1.0], [0.5]])
+    training.fit(net, "mse", optimizer, (x, y), epochs=30, batch=3, constraint=Nonnegative(), compiled=compiled)
+    assert net.weight.value.min() == 0
+    assert net.weight.value.max() > 0.5
+
+
+@both
+def test_inputs_of_any_dtype_just_work(compiled, tmp_path):
+    x, y = np.random.default_rng(0).integers(0, 16, (40, 3)), np.arange(40) % 2
+    on_disk = np.memmap(tmp_path / "x", np.float32, "w+", shape=x.shape)
+    on_disk[:] = x
+    results = []
+    for inputs in (
+        x,
+        x.astype(np.float64),
+        x.astype(np.uint8),
+        x.astype(">f4"),
+        np.asfortranarray(x),
+        x.tolist(),
+        on_disk,
+    ):
+        net = cr.nn.Linear(3, 2, rng=0)
+        optimizer = cr.optim.SGD(net.parameters(), lr=0.01)
+        history = training.fit(net, "cross_entropy", optimizer, (inputs, y), epochs=2, batch=7, compiled=compiled)
+        results.append(history["loss"])
+        assert net.weight.dtype == np.float32
+    for losses in results[1:]:
+        np.testing.assert_allclose(losses, results[0], rtol=1e-6)
+
+
+def test_memory_mapped_and_contiguous_arrays_are_not_copied(tmp_path):
+    on_disk = np.memmap(tmp_path / "x", np.float32, "w+", shape=(4, 3))
+    examples = training.examples.Examples.of((on_disk, np.arange(4)))
+    assert np.shares_memory(examples.inputs, on_disk)
+
+
+@pytest.mark.parametrize(
+    ("examples", "options", "error", "told"),
+    [
+        ((np.ones((0, 2)), np.ones((0, 1))), {}, ValueError, "there are no examples"),
+        ((np.ones((3, 2)), np.ones((2, 1))), {}, ValueError, "3 inputs but 2 targets"),
+        ((np.ones((2, 2)),), {}, TypeError, r"data are \(x, y\)"),
+        ((np.array([["a", "b"]]), np.ones((1, 1))), {}, TypeError, "inputs are numbers"),
+        ((np.ones((2, 2)), np.ones((2, 1)), [1.0]), {}, ValueError, "one weight for each of 2"),
+        ((np.ones((2, 2)), np.ones((2, 1)), [1.0, -1.0]), {}, ValueError, "weights are finite and at least 0"),
+        ((np.ones((2, 2)), np.ones((2, 1)), [0.0, 0.0]), {}, ValueError, "one of them is above"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"epochs": -1}, ValueError, "a number of epochs, not -1"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"batch": 0}, ValueError, "at least one example, not 0"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"metrics": ["mae"]}, ValueError, "give validation="),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"validation": (np.ones(2), np.ones(3))}, ValueError, "2 inputs but 3"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_happens(examples, options, error, told):
+    net = cr.nn.Linear(2, 1, rng=0)
+    before = net.state_dict()
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(error, match=told):
+        training.fit(net, "mse", optimizer, examples, **{"epochs": 1, **options})
+    assert all((value == before[name]).all() for name, value in net.state_dict().items())
+    assert net.training
+
+
+def test_several_sets_are_measured_under_their_names():
+    sets = {"train": HERE, "test": THERE}
+    _, history = small_run(epochs=1, validation=sets)
+    assert set(history.last) == {
+        "epoch", "loss", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"
+    }  # fmt: skip
+    assert history.last["train_loss"] < history.last["loss"]
+
+
+def test_no_epochs_do_nothing():
+    net, history = small_run(epochs=0)
+    assert len(history) == 0
+    assert all((p.value == q.value).all() for p, q in zip(net.parameters(), digits_net().parameters(), strict=True))
