@@ -6,8 +6,9 @@ import pytest
 import chainrule as cr
 from chainrule.graph.errors import GraphError
 from chainrule.program import interpreter
+from chainrule.program.call import take_apart
 from chainrule.program.program import Value
-from chainrule.program.recording import record
+from chainrule.program.recording import record, recording
 
 
 def results(program, *inputs):
@@ -531,3 +532,16 @@ def test_a_gradient_penalty():
     expected = f(x).copy()
     w.grad = None
     np.testing.assert_allclose(results(record(f, (x,)), x)[0], expected, rtol=1e-13)
+
+
+def test_calls_of_modules_are_noted_with_their_instructions():
+    net = cr.nn.Sequential(cr.nn.Linear(2, 3), cr.nn.Sequential(cr.nn.Tanh()))
+    made = recording(lambda x: net(x) * 2, take_apart((np.ones((4, 2), np.float32),), {}))
+    (whole,) = made.calls
+    linear, inner = whole.inner
+    (tanh,) = inner.inner
+    assert [call.module for call in (whole, linear, inner, tanh)] == [net, net[0], net[1], net[1][0]]
+    assert (whole.first, whole.end) == (0, len(made.program.instructions) - 1)
+    assert linear.end == inner.first == tanh.first
+    assert [i.gate.title for i in made.program.instructions[tanh.first : tanh.end]] == ["tanh"]
+    assert linear.output.shape == (4, 3)

@@ -74,6 +74,10 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
 
+    def _features_in(self) -> int | None:
+        """That of the first layer with parameters: those before it are elementwise, or they flatten."""
+        return next((layer._features_in() for layer in self.layers if layer.named_parameters()), None)
+
     def _linear_neighbours(self) -> list[str]:
         told = [(i, layer, parts) for i, layer in enumerate(self.layers) if (parts := _parts_that_count(layer))]
         return [
@@ -120,6 +124,9 @@ class Residual(Module):
                 f"made {describe(z)} of shape {np.shape(x)}"
             )
         return as_input(x, z.dtype) + z
+
+    def _features_in(self) -> int | None:
+        return self.body._features_in()
 
     def describe(self) -> str:
         return repr(self.body)

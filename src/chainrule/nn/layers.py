@@ -76,6 +76,9 @@ class Linear(Module):
         flat = np.reshape(x, (math.prod(shape[:-1]), n_in))
         return np.reshape(affine(flat, weight, bias), (*shape[:-1], n_out))
 
+    def _features_in(self) -> int:
+        return int(self.weight.shape[0])
+
     def describe(self) -> str:
         n_in, n_out = self.weight.shape
         return f"{n_in}, {n_out}" + ("" if self.bias is not None else ", bias=False")
@@ -91,6 +94,8 @@ class Maxout(Module):
     >>> cr.nn.Maxout(3, 2, pieces=2, rng=0).parameter_count
     16
     """
+
+    _is_one_layer = True
 
     def __init__(
         self,
@@ -110,6 +115,9 @@ class Maxout(Module):
 
     def forward(self, x: Any) -> Any:
         return maxout(self.affine(x), self.pieces)
+
+    def _features_in(self) -> int:
+        return self.affine._features_in()
 
     def describe(self) -> str:
         n_in, n_all = self.affine.weight.shape

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from chainrule.graph.mode import MODE, Changes
 from chainrule.graph.scope import mark
 from chainrule.graph.state import Parameter, State
 from chainrule.random.generator import Generator
+
+if TYPE_CHECKING:
+    from chainrule.nn.summary import Summary
 
 T = TypeVar("T")
 
@@ -46,6 +49,8 @@ class Module:
     """Whether the module is an affine map of its inputs, so that two of them in a row equal one."""
     _is_affine_at_most = False
     """Whether it is no layer of neurons, and makes two linear layers around it none the less linear."""
+    _is_one_layer = False
+    """Whether summaries and drawings leave out the modules in it."""
     _neurons = 0
     """How many neurons the module has besides those of the modules in it."""
     _label: str | None = None
@@ -79,15 +84,11 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         start = next_number()
         recorder = MODE.get().recorder
-        if recorder is not None:
-            recorder.calls(self)
         try:
-            output = self.forward(*inputs, **options)
+            output = self.forward(*inputs, **options) if recorder is None else recorder.call(self, inputs, options)
         except NonFiniteError as error:
             error.layers = (self._label or type(self).__name__, *error.layers)
             raise
-        if recorder is not None:
-            recorder.returns(self, output)
         mark(output, self._label or type(self).__name__, start)
         return output
 
@@ -112,6 +113,39 @@ class Module:
     def neuron_count(self) -> int:
         """How many neurons: outputs of all layers with weights, as the course counts (inputs are not neurons)."""
         return sum(part._neurons for part in self.named_modules().values())
+
+    def summary(self, input_shape: int | Sequence[int] | None = None) -> Summary:
+        """The layers with their sizes and costs, counted as the course counts: a table, and data to read by code.
+
+        Args:
+            input_shape: the shape of one example, without the axis of the batch; a number stands for one axis. Where
+                the net begins with a layer that tells, it need not be said; without it there are no shapes,
+                operations and activations.
+
+        The net is recorded on zeros (integers if it begins with an Embedding), as for ``cr.compile``, and not changed.
+        Raises what ``forward`` raises on such inputs.
+
+        >>> import chainrule as cr
+        >>> print(cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.ReLU(), cr.nn.Linear(4, 2)).summary())
+        layer           output  neurons  parameters  multiply-adds
+        ----------------------------------------------------------
+        input             (3,)
+        0 Linear(3, 4)    (4,)        4          16             12
+        1 ReLU()          (4,)
+        2 Linear(4, 2)    (2,)        2          10              8
+        ----------------------------------------------------------
+        Sequential                    6          26             20
+        memory: 104 B of parameters, 104 B of gradients, 104 B of momentum (for Adam twice that)
+        one example: 52 B of activations, as much of their gradients
+        one example: 50 operations forward, 120 with backward
+        """
+        from chainrule.nn.summary import summarise  # which knows the layers, and so this module
+
+        return summarise(self, input_shape)
+
+    def _features_in(self) -> int | None:
+        """The length of the one axis that examples have, if the module knows."""
+        return None
 
     def stacked_linear(self) -> list[str]:
         """Pairs of linear layers with nothing nonlinear between them, in words: together they equal one layer."""

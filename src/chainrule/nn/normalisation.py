@@ -32,6 +32,9 @@ class _Normalisation(Module):
             raise ValueError(f"{self!r} needs inputs of shape (..., {self.scale.size}), not {describe(x)}")
         return x
 
+    def _features_in(self) -> int:
+        return self.scale.size
+
     def describe(self) -> str:
         return str(self.scale.size)
 

@@ -101,9 +101,9 @@ def explain(recorded: Program, passes: Sequence[Pass] = PASSES) -> str:
     last = stages[-1][1]
     parts = [
         f"{recorded.name}: {len(recorded.instructions)} gates recorded, {len(last.instructions)} to run",
-        _table(["", *ROLES, "gates", "bytes"], (_counts(name, program) for name, program in stages)),
+        table(["", *ROLES, "gates", "bytes"], (_counts(name, program) for name, program in stages)),
         _memory(last),
-        _table(["line", *ROLES, "gates"], _by_line(last)),
+        table(["line", *ROLES, "gates"], _by_line(last)),
     ]
     return "\n\n".join(parts)
 
@@ -123,12 +123,13 @@ def _by_line(program: Program) -> Iterable[list[str]]:
         yield [place, *(str(roles[role] or "") for role in ROLES), str(roles.total())]
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    table = [head, *rows]
-    widths = [max(len(row[k]) for row in table) for k in range(len(head))]
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """Plain text in columns: the first one is left-aligned, the others are right-aligned."""
+    lines = [head, *rows]
+    widths = [max(len(row[k]) for row in lines) for k in range(len(head))]
     aligned = (
         [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        for row in table
+        for row in lines
     )
     return "\n".join("  ".join(row).rstrip() for row in aligned)
 

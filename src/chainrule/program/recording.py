@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -46,6 +46,21 @@ class Result(int):
     """In a recorded function's result, the place of an output of the Program: its number."""
 
 
+@dataclass(eq=False, slots=True)
+class ModuleCall:
+    """A module that was called while a function was recorded, and which instructions that gave."""
+
+    module: Any
+    first: int
+    """The number of the first instruction."""
+    end: int
+    """The number behind that of the last instruction."""
+    output: Value | None = None
+    """The shape and dtype of what it returned, if that was an Array."""
+    inner: list[ModuleCall] = field(default_factory=list)
+    """The calls of modules that it made."""
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What one run of a function gave: its Program, and what ties the Program to the function."""
@@ -59,6 +74,8 @@ class Recording:
     """Arrays from outside that are no States, with their creation number: ``x[i] = v`` makes them other values."""
     modules: dict[Any, int]
     """The modules that were called, with the creation number of their last change; that must be the same, too."""
+    calls: tuple[ModuleCall, ...]
+    """The calls of modules that were not made by other modules."""
     frozen: dict[Parameter, bool]
     """The parameters that were read, and whether they were held still: then no gradient of theirs is in the Program."""
     gradients: tuple[tuple[Array, int | None, int], ...]
@@ -83,6 +100,8 @@ class Recorder:
         self.labels: dict[Value, str] = {}
         self.gradients_of: list[tuple[Value, Value | str]] = []  # each with the value whose gradient it is, or its name
         self.modules: dict[Any, int] = {}
+        self.module_calls: list[ModuleCall] = []
+        self._open: list[ModuleCall] = []  # those that go on, outermost first
         self._made: set[int] = set()  # the identities of modules made while recording
         self._journal: dict[tuple[int, str], tuple[Any, Any]] = {}
 
@@ -320,15 +339,28 @@ class Recorder:
         """``module`` is being made: its attributes may be written."""
         self._made.add(id(module))
 
-    def calls(self, module: Any) -> None:
+    def depends(self, module: Any) -> None:
         """What the function computes depends on the attributes of ``module``."""
         self.modules.setdefault(module, module._changed)
 
-    def returns(self, module: Any, output: Any) -> None:
-        """``output`` is what ``module`` computed: it is called by the module's path."""
-        path = self.names.get(id(module))
-        if path is not None and isinstance(output, Array):
-            self.labels.setdefault(self.value_of(output), path)
+    def call(self, module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """What ``module.forward`` gives; it is called by the module's path."""
+        self.depends(module)
+        now = len(self.instructions)
+        call = ModuleCall(module, now, now)
+        (self._open[-1].inner if self._open else self.module_calls).append(call)
+        self._open.append(call)
+        try:
+            output = module.forward(*inputs, **options)
+        finally:
+            self._open.pop()
+            call.end = len(self.instructions)
+        if isinstance(output, Array):
+            call.output = Value(output.shape, output.dtype)
+            path = self.names.get(id(module))
+            if path is not None:
+                self.labels.setdefault(self.value_of(output), path)
+        return output
 
     def changes(self, module: Any, name: str) -> None:
         """An attribute of ``module`` is about to be written."""
@@ -396,7 +428,7 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
     recorder = Recorder(state_names(reachable))
     for _, thing in reachable:  # one may read a module's attributes without calling it
         for module in modules_in(thing):
-            recorder.calls(module)
+            recorder.depends(module)
     inputs: list[Value] = []
     outputs: list[Value] = []
 
@@ -430,7 +462,10 @@ def recording(function: Callable[..., Any], call: Call, *, keep_grads: bool = Fa
     )
     program = replace(program, labels=labelled(program, recorder.gradients_of))
     frozen = {source: source.frozen for _, source in program.captures if isinstance(source, Parameter)}
-    return Recording(program, result, recorder.guards, recorder.arrays, recorder.modules, frozen, gradients, steps)
+    return Recording(
+        program, result, recorder.guards, recorder.arrays, recorder.modules, tuple(recorder.module_calls), frozen,
+        gradients, steps,
+    )  # fmt: skip
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Program:

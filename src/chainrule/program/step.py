@@ -129,11 +129,11 @@ class StepRecorder(Recorder):
         elif self.outer is not None:
             self.outer.leave(x, how)
 
-    def calls(self, module: Any) -> None:
+    def depends(self, module: Any) -> None:
         """An outer recording depends on the module, too."""
-        super().calls(module)
+        super().depends(module)
         if self.outer is not None:
-            self.outer.calls(module)
+            self.outer.depends(module)
 
 
 def _recording(function: Function, carry: Leaves, element: Leaves) -> _Recorded:
