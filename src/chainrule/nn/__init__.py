@@ -1,5 +1,6 @@
 """Neural networks: neurons, layers, losses."""
 
+from chainrule.nn import initialisers
 from chainrule.nn.activations import (
     ACTIVATIONS,
     ELU,
@@ -24,6 +25,7 @@ from chainrule.nn.activations import (
 )
 from chainrule.nn.containers import Residual, Sequential
 from chainrule.nn.dropout import Dropout
+from chainrule.nn.initialisers import INITIALISERS
 from chainrule.nn.layers import Embedding, Flatten, Linear, Maxout
 from chainrule.nn.losses import (
     LOSSES,
@@ -44,6 +46,7 @@ __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
+    "INITIALISERS",
     "LOSSES",
     "SELU",
     "Activation",
@@ -77,6 +80,7 @@ __all__ = [
     "cross_entropy",
     "hinge",
     "huber",
+    "initialisers",
     "kl_divergence",
     "mae",
     "mse",

@@ -13,6 +13,7 @@ from chainrule.gates.composite import affine
 from chainrule.graph.array import Array
 from chainrule.graph.errors import describe
 from chainrule.graph.state import Parameter
+from chainrule.nn.initialisers import Initialiser, initial_weights, normal
 from chainrule.nn.module import Module
 
 
@@ -32,8 +33,9 @@ class Linear(Module):
         bias: whether neurons have a bias.
         dtype: of the parameters; inputs are cast to it.
         rng: the generator (or seed) that draws the weights.
-        scale: the standard deviation of the initial weights, ``sqrt(2 / n_in)`` by default, which keeps the variance
-            of activations through ReLU layers (He et al. 2015). Biases begin at 0.
+        init: how the weights begin: a name of ``INITIALISERS`` or a function (see ``nn.initialisers``); by default
+            "he_normal", which keeps the variance of activations through ReLU layers. Biases begin at 0.
+        scale: in place of ``init``, the standard deviation of normal weights.
 
     Inputs have shape (..., n_in), outputs (..., n_out); ``weight`` is (n_in, n_out).
 
@@ -53,14 +55,18 @@ class Linear(Module):
         bias: bool = True,
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | int | None = None,
+        init: str | Initialiser | None = None,
         scale: float | None = None,
     ) -> None:
         if n_in < 1 or n_out < 1:
             raise ValueError(f"a layer needs at least one input and one neuron, not {n_in} and {n_out}")
-        deviation = math.sqrt(2.0 / n_in) if scale is None else scale
-        generator = np.random.default_rng(rng)
+        if scale is not None:
+            if init is not None:
+                raise ValueError("the weights begin by init or scale, not both")
+            init = normal(scale)
         self._neurons = n_out
-        self.weight = Parameter(deviation * generator.standard_normal((n_in, n_out)), dtype=dtype, name="weight")
+        weights = initial_weights(init or "he_normal", (n_in, n_out), rng, dtype)
+        self.weight = Parameter(weights, dtype=dtype, name="weight")
         self.bias = Parameter(np.zeros(n_out), dtype=dtype, name="bias") if bias else None
 
     def forward(self, x: Any) -> Any:
@@ -105,10 +111,11 @@ class Maxout(Module):
         pieces: int = 2,
         dtype: DTypeLike = np.float32,
         rng: np.random.Generator | int | None = None,
+        init: str | Initialiser = "lecun_normal",
     ) -> None:
         if pieces < 2:
             raise ValueError(f"maxout takes the largest of two or more pieces, not {pieces}")
-        self.affine = Linear(n_in, n_out * pieces, dtype=dtype, rng=rng, scale=1.0 / math.sqrt(n_in))
+        self.affine = Linear(n_in, n_out * pieces, dtype=dtype, rng=rng, init=init)
         self.pieces = pieces
         # Its sums are no neurons yet, and what follows them is a max.
         self.affine._is_linear, self.affine._neurons, self._neurons = False, 0, n_out
