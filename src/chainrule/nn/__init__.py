@@ -41,17 +41,21 @@ from chainrule.nn.losses import (
 from chainrule.nn.module import Module
 from chainrule.nn.neuron import Neuron
 from chainrule.nn.normalisation import BatchNorm, LayerNorm
+from chainrule.nn.regularisers import L1, L2, Elastic, MaxNorm
 
 __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
     "INITIALISERS",
+    "L1",
+    "L2",
     "LOSSES",
     "SELU",
     "Activation",
     "BatchNorm",
     "Dropout",
+    "Elastic",
     "Embedding",
     "Flatten",
     "HardSiLU",
@@ -62,6 +66,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
+    "MaxNorm",
     "Maxout",
     "Mish",
     "Module",
