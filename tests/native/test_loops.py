@@ -10,7 +10,7 @@ import pytest
 
 from chainrule.gates.arithmetic import Add, Multiply
 from chainrule.native.jit import compile_ir
-from chainrule.native.loops import BAD_INDEX, Pointer, arguments, kernel_text, structure
+from chainrule.native.loops import BAD_INDEX, Pointer, arguments, kernel_text, structure, tile
 from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Reduce, Store, arranged
 from chainrule.native.views import Buffer
 
@@ -18,8 +18,8 @@ F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 LENGTHS = (0, 1, 3, 16, 17, 64, 100, 131)
 
 
-def execute(nest: Nest, arrays: dict[Buffer, Any], vector_bytes: int = 64) -> int:
-    """Compile and run a nest over its whole range; the error code it left."""
+def execute(nest: Nest, arrays: dict[Buffer, Any], vector_bytes: int = 64, cut: int = 0) -> int:
+    """Compile and run a nest over its whole range, its rows in two parts if they are cut; the error code it left."""
     nest = arranged(nest, 16)
     addresses, keep = compile_ir(kernel_text(nest, vector_bytes), ["nest"])
     block = np.array(
@@ -33,7 +33,8 @@ def execute(nest: Nest, arrays: dict[Buffer, Any], vector_bytes: int = 64) -> in
     kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 4, ctypes.c_void_p)(addresses["nest"])
     first = nest.kept[0] if nest.kept else 1
     last = nest.kept[-1] if nest.kept else 1
-    kernel(block.ctypes.data, 0, first, 0, last, context.ctypes.data)
+    for low, high in ((0, cut), (cut, first)):
+        kernel(block.ctypes.data, low, high, 0, last, context.ctypes.data)
     assert keep is not None
     return int(context[0])
 
@@ -116,9 +117,13 @@ def test_errors_of_long_sums_do_not_add_up(shape: tuple[int, ...], axis: tuple[i
     assert np.all(np.abs(z / x.sum(axis, np.float64) - 1) <= 16 * np.finfo("f4").eps)
 
 
-@pytest.mark.parametrize("shape", [(4, 3, 2), (100, 2, 6), (2, 100, 6), (17, 33, 5), (3, 0, 4)])
+SMALL = [(4, 3, 2), (100, 2, 6), (2, 100, 6), (17, 33, 5), (3, 0, 4)]
+TILED = [(300, 2, 100), (41, 130, 5), (7, 100, 131), (131, 60, 3)]
+
+
+@pytest.mark.parametrize(("shape", "vector_bytes"), [*((s, 64) for s in SMALL + TILED), *((s, 32) for s in TILED)])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_small_matrix_products_with_bias(shape: tuple[int, int, int], order: Any) -> None:
+def test_small_matrix_products_with_bias(shape: tuple[int, int, int], order: Any, vector_bytes: int) -> None:
     m, k, n = shape
     rng = np.random.default_rng(2)
     x = np.asarray(rng.standard_normal((m, k)), order=order).astype("f4", order="A")
@@ -139,8 +144,12 @@ def test_small_matrix_products_with_bias(shape: tuple[int, int, int], order: Any
         ),
         (Store(Access(bz, 0, (*sz, 0)), 5),),
     )
-    execute(nest, {bx: x, bw: w, bb: b, bz: z})
-    np.testing.assert_allclose(z, x @ w + b, rtol=2e-5, atol=1e-5)
+    assert (tile(arranged(nest, 16), vector_bytes)[0] > 1) == (shape in TILED)
+    execute(nest, {bx: x, bw: w, bb: b, bz: z}, vector_bytes)
+    np.testing.assert_allclose(z, x @ w + b, rtol=2e-5, atol=2e-5)
+    whole = z.copy()
+    execute(nest, {bx: x, bw: w, bb: b, bz: z}, vector_bytes, cut=1)
+    np.testing.assert_array_equal(z, whole)
 
 
 @pytest.mark.parametrize("n", [1, 5, 16, 37])

@@ -33,7 +33,7 @@ from chainrule.native.entry import (
     canonical,
 )
 from chainrule.native.jit import Recipe, compile_recipes
-from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure
+from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure, tile
 from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
 from chainrule.native.products import choose_split, product_ir, product_kernel, product_recipe, scratch_bytes
@@ -127,7 +127,8 @@ class Executor:
         if self.uses_team and _operations(nest) > WORTH_A_TEAM // 8 and nest.kept and not nest.serial:
             by_vectors = len(nest.kept) == 1 and not nest.across
             row[dispatch.SPLIT] = dispatch.ALONG_J if by_vectors else dispatch.ALONG_I
-            row[dispatch.GRAIN] = 4 * lanes_of(nest, self.target.vector_bytes) if by_vectors else 1
+            rows, _ = tile(nest, self.target.vector_bytes)
+            row[dispatch.GRAIN] = 4 * lanes_of(nest, self.target.vector_bytes) if by_vectors else rows
 
     def _product_row(self, row: Any, work: Product) -> None:
         (m, k), n = work.a.shape, work.b.shape[1]

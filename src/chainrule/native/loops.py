@@ -6,6 +6,7 @@ and pointers are read at run time from the arguments, so nests of equal structur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from chainrule.native.nest import (
     Nest,
     Reduce,
     Ref,
+    Step,
     Store,
     late_steps,
     reads,
@@ -35,6 +37,12 @@ I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
 VECTORS_AT_ONCE = 4
 """How many vectors a reduction takes at a time: independent sums hide the latency of an addition."""
+ROWS_AT_ONCE = 4
+"""How many rows a reduction takes at a time, at most, of those that read the same: it is then loaded once for all."""
+WORTH_A_TILE = 16_384
+"""How often the steps of such a nest run at least: the code for several at a time takes long to make."""
+FEW_STEPS = 8
+"""Only reductions of so many steps take several rows at a time: longer ones would run out of registers."""
 ITERATIONS_AT_ONCE = 128
 """After so many additions, a power of two, partial sums of floats are put aside and begun anew: the error of a sum
 grows with the number of additions in a row, and so it stays at some units in the last place for millions of numbers."""
@@ -78,16 +86,43 @@ def structure(nest: Nest, vector_bytes: int) -> Any:
     )
     stores = tuple((pattern(s.access), s.ref, s.adding) for s in nest.stores)
     lanes = lanes_of(nest, vector_bytes)
-    return len(nest.kept), len(nest.reduced), nest.across, nest.serial, steps, stores, lanes, _interval(nest)
+    sizes = len(nest.kept), len(nest.reduced), lanes, tile(nest, vector_bytes)
+    return sizes, nest.across, nest.serial, steps, stores, _interval(nest, vector_bytes)
 
 
-def _interval(nest: Nest) -> tuple[int, int] | None:
+def tile(nest: Nest, vector_bytes: int) -> tuple[int, int]:
+    """How many rows, and how many vectors of each, the nest takes at a time."""
+    if not nest.reduced:
+        return 1, 1
+    if math.prod(nest.extents) < WORTH_A_TILE:
+        return 1, VECTORS_AT_ONCE // 2
+    axis, inner = _row_axis(nest), _reduced_steps(nest)
+    if axis is None or len(inner) > FEW_STEPS:
+        return 1, VECTORS_AT_ONCE
+    if not any(isinstance(step, Load) and not step.access.strides[axis] for step in inner):
+        return 1, VECTORS_AT_ONCE
+    n, most = nest.extents[axis], ROWS_AT_ONCE if vector_bytes == 64 else ROWS_AT_ONCE // 2
+    rows = min(range(most, 0, -1), key=lambda rows: n // rows + n % rows)
+    return rows, VECTORS_AT_ONCE if rows <= 2 else VECTORS_AT_ONCE // 2
+
+
+def _reduced_steps(nest: Nest) -> list[Step]:
+    """The steps that run for each index of the reduced axes."""
+    made: set[Ref] = set()
+    for ref, step in enumerate(nest.steps):
+        access = step.access.strides[len(nest.kept) :] if isinstance(step, Load) else ()
+        if any(access) or (isinstance(step, (Apply, Load)) and not made.isdisjoint(reads(step))):
+            made.add(ref)
+    return [nest.steps[ref] for ref in made]
+
+
+def _interval(nest: Nest, vector_bytes: int) -> tuple[int, int] | None:
     """Where a loop around the vectors is too long for its sums to be added up in a row: which axis it runs along, and
     after how many iterations, a power of two, sums are put aside.
     """
     if not any(isinstance(step, Reduce) and _is_rounded(step) for step in nest.steps):
         return None
-    vectors = nest.extents[-1] // (VECTORS_AT_ONCE * 16) if nest.across else 0
+    vectors = nest.extents[-1] // (tile(nest, vector_bytes)[1] * 16) if nest.across else 0
     inner = max(vectors, 1)
     for axis in reversed(range(len(nest.kept), len(nest.extents) - nest.across)):
         if inner * nest.extents[axis] > MOST_IN_A_ROW:
@@ -120,6 +155,12 @@ def _vector_axis(nest: Nest) -> int | None:
     return len(nest.extents) - 1 if nest.across else len(nest.kept) - 1 if nest.kept else None
 
 
+def _row_axis(nest: Nest) -> int | None:
+    """The kept axis next to the vectors, of which several indices are taken at a time."""
+    axis = len(nest.kept) - (1 if nest.across else 2)
+    return axis if axis >= 0 and _vector_axis(nest) is not None else None
+
+
 def lanes_of(nest: Nest, vector_bytes: int) -> int:
     """How many elements a vector has: as many of the narrowest floats as a register holds."""
     if _vector_axis(nest) is None:
@@ -139,6 +180,10 @@ def arguments(nest: Nest) -> list[int | Pointer]:
     for bounds in nest.bounds():
         made.extend(end for b in bounds if b for end in b)
     return made
+
+
+_Sums = dict[Ref, Any]
+"""Reductions so far: the variable of each."""
 
 
 @dataclass
@@ -167,7 +212,8 @@ class _Emitter:
     def __init__(self, nest: Nest, vector_bytes: int, name: str) -> None:
         self.nest, self.lanes, self.avx512 = nest, lanes_of(nest, vector_bytes), vector_bytes == 64
         self.vector = _vector_axis(nest)
-        self.interval = _interval(nest)
+        self.interval = _interval(nest, vector_bytes)
+        self.rows_at_once, self.vectors_at_once = tile(nest, vector_bytes)
         self.depends = self._dependences()
         self.early = self._early()
         self.module = ir.Module(name)
@@ -221,9 +267,9 @@ class _Emitter:
     def emit(self) -> ir.Module:
         arguments, self.i0, self.i1, self.j0, self.j1, self.context = self.function.args
         self._read_arguments(arguments)
-        place = _Place({}, {})
-        self._steps(place, frozenset())
-        self._kept_loops(place, 0)
+        places = [_Place({}, {})]
+        self._steps(places, frozenset())
+        self._kept_loops(places, 0)
         self.b.ret_void()
         return self.module
 
@@ -265,70 +311,59 @@ class _Emitter:
             return self.i0, self.i1
         return I64(0), self.extents[axis]
 
-    def _kept_loops(self, place: _Place, axis: int) -> None:
+    def _kept_loops(self, places: list[_Place], axis: int) -> None:
         if axis == len(self.nest.kept):
-            self._reduced_loops([place])
-        elif axis == self.vector:
-            at_once = VECTORS_AT_ONCE if self.nest.reduced else 1
-            for places in self._vectors(place, axis, *self._range(axis), at_once):
-                for one in places:
-                    self._steps(one, frozenset(range(axis + 1)))
-                self._reduced_loops(places)
-        else:
-            with self._loop(*self._range(axis)) as index:
-                inner = place.inside(axis, index)
-                self._steps(inner, frozenset(range(axis + 1)))
-                self._kept_loops(inner, axis + 1)
+            self._reduced_loops(places)
+            return
+        along = self._vectors if axis == self.vector else self._rows
+        for inner in along(places, axis, *self._range(axis)):
+            self._steps(inner, frozenset(range(axis + 1)))
+            self._kept_loops(inner, axis + 1)
 
     def _reduced_loops(self, places: list[_Place]) -> None:
-        """The reduced axes for one element, or for several vectors at once; then what follows the reductions."""
+        """The reduced axes for some elements or vectors at once; then what follows the reductions."""
         if not self.nest.reduced:
             self._stores(places, late=False)
             return
+        reductions = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce)}
+        rounded = {r: s for r, s in reductions.items() if _is_rounded(s)}
         across = self.nest.across
-        count = VECTORS_AT_ONCE if across else len(places)
-        sums = [
-            {r: self._accumulator(r, s) for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce)}
-            for _ in range(count)
-        ]
-        rounded = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce) and _is_rounded(s)}
-        apart = 1 if across else len(places) if self.interval else 0
-        self.aside = [{ref: self._accumulator(ref, step) for ref, step in rounded.items()} for _ in range(apart)]
+        parts = self.vectors_at_once if across else 1
+        sums = [[self._accumulators(reductions) for _ in range(parts)] for _ in places]
+        self.aside = [self._accumulators(rounded) for _ in places] if across or self.interval else []
         self._reduce_along(places, sums, len(self.nest.kept))
         if across:
-            totals = self._combined(sums)
-            places[0].values.update(totals)
+            for number, place in enumerate(places):
+                place.values.update(self._combined(sums[number], self.aside[number]))
         else:
             self._put_aside(sums)
             for number, place in enumerate(places):
-                for ref, accumulator in (sums[number] | (self.aside[number] if self.aside else {})).items():
-                    place.values[ref] = self._loaded(accumulator, self.nest.steps[ref].dtype)
-        for place in places:
-            self._late_steps(place)
+                for ref, variable in (sums[number][0] | (self.aside[number] if self.aside else {})).items():
+                    place.values[ref] = self._loaded(variable, self.nest.steps[ref].dtype)
+        self._late_steps(places)
         self._stores(places, late=True)
 
-    def _reduce_along(self, places: list[_Place], sums: list[dict[Ref, Any]], axis: int) -> None:
+    def _reduce_along(self, places: list[_Place], sums: list[list[_Sums]], axis: int) -> None:
+        """``sums`` are those of each place: one, or one for each of the vectors that are taken at a time."""
         if axis == len(self.nest.extents):
-            for place, accumulators in zip(places, sums, strict=False):
+            for place, (accumulators,) in zip(places, sums, strict=True):
                 for ref, accumulator in accumulators.items():
                     self._accumulate(place, ref, accumulator)
             self._stores(places, late=False)
             return
         known = frozenset(range(axis + 1))
         if axis == self.vector:
-            for vectors in self._vectors(places[0], axis, I64(0), self.extents[axis], VECTORS_AT_ONCE):
-                for one in vectors:
-                    self._steps(one, known)
-                self._reduce_along(vectors, sums, axis + 1)
-                if len(vectors) == VECTORS_AT_ONCE:
-                    self._now_and_then_put_aside(
-                        vectors[0].index[axis], VECTORS_AT_ONCE * self.lanes, ITERATIONS_AT_ONCE, sums
-                    )
+            for vectors in self._vectors(places, axis, I64(0), self.extents[axis]):
+                self._steps(vectors, known)
+                each = len(vectors) // len(places)
+                self._reduce_along(vectors, [[one] for parts in sums for one in parts[:each]], axis + 1)
+                if vectors[0].mask is None:
+                    step = self.vectors_at_once * self.lanes
+                    self._now_and_then_put_aside(vectors[0].index[axis], step, ITERATIONS_AT_ONCE, sums)
             return
         with self._loop(I64(0), self.extents[axis]) as index:
             inner = [place.inside(axis, index) for place in places]
-            for one in inner:
-                self._steps(one, known)
+            self._steps(inner, known)
             self._reduce_along(inner, sums, axis + 1)
             if self.interval and self.interval[0] == axis:
                 self._now_and_then_put_aside(index, 1, self.interval[1], sums)
@@ -355,19 +390,33 @@ class _Emitter:
         b.position_at_end(after)
         self.reached = index
 
-    def _vectors(self, place: _Place, axis: int, low: Any, high: Any, at_once: int) -> Iterator[list[_Place]]:
-        """Loops over an axis by vectors: several at a time, then one, then the masked rest."""
-        lanes = self.lanes
-        for several in sorted({at_once, 1}, reverse=True):
-            with self._loop(low, high, several * lanes) as index:
-                yield [place.inside(axis, self._plus(index, k * lanes)) for k in range(several)]
+    def _rows(self, places: list[_Place], axis: int, low: Any, high: Any) -> Iterator[list[_Place]]:
+        """Loops over an axis: several indices at a time, if it is the one next to the vectors, then one."""
+        most = self.rows_at_once if axis == _row_axis(self.nest) else 1
+        for count in sorted({most, 1}, reverse=True):
+            with self._loop(low, high, count) as index:
+                indices = [self._plus(index, k) for k in range(count)]
+                yield [place.inside(axis, i) for place in places for i in indices]
             low = self.reached
-        if lanes == 1:
-            return
-        with self.b.if_then(self.b.icmp_signed("<", low, high)):
-            left = self._splat(self.b.sub(high, low))
-            numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-            yield [place.inside(axis, low, self.b.icmp_signed("<", numbers, left))]
+
+    def _vectors(self, places: list[_Place], axis: int, low: Any, high: Any) -> Iterator[list[_Place]]:
+        """Loops over an axis by vectors: several at a time, then the rest, masked; one alone where many would be."""
+        b, lanes, most = self.b, self.lanes, self.vectors_at_once
+        with self._loop(low, high, most * lanes) as index:
+            indices = [self._plus(index, k * lanes) for k in range(most)]
+            yield [place.inside(axis, i) for place in places for i in indices]
+        low = self.reached
+        left = b.sub(high, low)
+        one, some = b.icmp_signed("<=", left, I64(lanes)), b.icmp_signed(">", left, I64(0))
+        cases = {most: b.and_(some, b.not_(one)), 1: b.and_(some, one)} if most > 2 else {most: some}
+        for count, here in cases.items():
+            with b.if_then(here):
+                lefts = self._splat(left)
+                rest = []
+                for k in range(count):
+                    numbers = ir.Constant(ir.VectorType(I64, lanes), list(range(k * lanes, (k + 1) * lanes)))
+                    rest.append((self._plus(low, k * lanes), b.icmp_signed("<", numbers, lefts)))
+                yield [place.inside(axis, i, mask) for place in places for i, mask in rest]
 
     def _plus(self, index: Any, distance: int) -> Any:
         return index if distance == 0 else self.b.add(index, I64(distance), flags=("nsw",))
@@ -380,16 +429,25 @@ class _Emitter:
 
     # ---- steps
 
-    def _steps(self, place: _Place, known: frozenset[int]) -> None:
+    def _steps(self, places: list[_Place], known: frozenset[int]) -> None:
         """Every early step that varies along known axes only and has not run yet: at the outermost loop possible."""
         for ref in sorted(self.early):
-            if ref not in place.values and self.depends[ref] <= known and not self._fused_away(ref):
-                place.values[ref] = self._value(ref, place)
+            if ref not in places[0].values and self.depends[ref] <= known and not self._fused_away(ref):
+                self._everywhere(ref, places)
 
-    def _late_steps(self, place: _Place) -> None:
+    def _late_steps(self, places: list[_Place]) -> None:
         for ref in range(len(self.nest.steps)):
-            if ref not in place.values and ref not in self.early:
-                place.values[ref] = self._value(ref, place)
+            if ref not in places[0].values and ref not in self.early:
+                self._everywhere(ref, places)
+
+    def _everywhere(self, ref: Ref, places: list[_Place]) -> None:
+        """The values of a step; places that differ along other axes than it does have the same one."""
+        made: dict[Any, Lane] = {}
+        for place in places:
+            where = tuple(place.index[axis] for axis in sorted(self.depends[ref]))
+            if where not in made:
+                made[where] = self._value(ref, place)
+            place.values[ref] = made[where]
 
     def _width(self, ref: Ref) -> int:
         """Whether a step varies along the vectors, or is the same for all their lanes."""
@@ -558,14 +616,15 @@ class _Emitter:
         """How many partial results a reduction has: one for each lane if vectors lie along a reduced axis."""
         return self.lanes if self.nest.across else self._width(ref)
 
-    def _accumulator(self, ref: Ref, step: Reduce) -> Any:
-        """A variable that holds the reduction so far; LLVM keeps it in a register."""
-        b = self._lanes(self._sum_width(ref))
-        start = b.constant(_IDENTITY[step.kind](step.dtype), step.dtype)
-        with self.b.goto_entry_block():
-            variable = self.b.alloca(start.value.type)
-        self.b.store(start.value, variable)
-        return variable
+    def _accumulators(self, reductions: dict[Ref, Reduce]) -> _Sums:
+        """Variables that hold reductions so far; LLVM keeps them in registers."""
+        made = {}
+        for ref, step in reductions.items():
+            start = self._lanes(self._sum_width(ref)).constant(_IDENTITY[step.kind](step.dtype), step.dtype)
+            with self.b.goto_entry_block():
+                made[ref] = self.b.alloca(start.value.type)
+            self.b.store(start.value, made[ref])
+        return made
 
     def _loaded(self, variable: Any, dtype: np.dtype[Any]) -> Lane:
         return Lane(self.b.load(variable, typ=variable.allocated_type), dtype)
@@ -587,7 +646,7 @@ class _Emitter:
             value = self.b.select(place.mask, value, so_far.value)
         self.b.store(value, variable)
 
-    def _now_and_then_put_aside(self, index: Any, step: int, iterations: int, sums: list[dict[Ref, Any]]) -> None:
+    def _now_and_then_put_aside(self, index: Any, step: int, iterations: int, sums: list[list[_Sums]]) -> None:
         """Put sums aside after so many iterations, a power of two, of a loop by ``step`` that has come to ``index``."""
         if not any(self.aside):
             return
@@ -595,10 +654,9 @@ class _Emitter:
         with self.b.if_then(self.b.icmp_signed("==", end, I64(0)), likely=False):
             self._put_aside(sums)
 
-    def _put_aside(self, sums: list[dict[Ref, Any]]) -> None:
+    def _put_aside(self, sums: list[list[_Sums]]) -> None:
         """Add the sums so far to those put aside, and begin them anew."""
-        for number, totals in enumerate(self.aside):
-            parts = sums if self.nest.across else [sums[number]]
+        for parts, totals in zip(sums, self.aside, strict=False):
             for ref, aside in totals.items():
                 dtype = self.nest.steps[ref].dtype
                 b = self._lanes(self._sum_width(ref))
@@ -621,19 +679,19 @@ class _Emitter:
             and not any(s.ref == ref for s in self.nest.stores)
         )
 
-    def _combined(self, sums: list[dict[Ref, Any]]) -> dict[Ref, Lane]:
+    def _combined(self, parts: list[_Sums], aside: _Sums) -> dict[Ref, Lane]:
         """The accumulators of vectors along a reduced axis, added up in a fixed order."""
         totals: dict[Ref, Lane] = {}
-        for ref in sums[0]:
+        for ref in parts[0]:
             step = self.nest.steps[ref]
             assert isinstance(step, Reduce)  # noqa: S101
-            total = self._added_up(ref, sums)
-            if ref in self.aside[0]:
-                total = self._lanes(self.lanes).add(self._loaded(self.aside[0][ref], step.dtype), total)
+            total = self._added_up(ref, parts)
+            if ref in aside:
+                total = self._lanes(self.lanes).add(self._loaded(aside[ref], step.dtype), total)
             totals[ref] = self._folded(total, _COMBINE[step.kind], step.dtype)
         return totals
 
-    def _added_up(self, ref: Ref, sums: list[dict[Ref, Any]]) -> Lane:
+    def _added_up(self, ref: Ref, sums: list[_Sums]) -> Lane:
         step = self.nest.steps[ref]
         assert isinstance(step, Reduce)  # noqa: S101
         parts = [self._loaded(accumulators[ref], step.dtype) for accumulators in sums]
