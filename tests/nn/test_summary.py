@@ -122,9 +122,7 @@ def test_an_input_that_does_not_fit_says_what_was_tried():
     assert not getattr(caught.value, "__notes__", [])
     with pytest.raises(ValueError, match="reshape") as caught:
         Sequential(Channels(), Linear(4, 2)).summary()
-    assert caught.value.__notes__ == [
-        "summary() took (4,) for the shape of an example: tell it by summary(input_shape=...)"
-    ]
+    assert caught.value.__notes__ == ["(4,) was taken for the shape of an example: tell it by input_shape=..."]
     with pytest.raises(TypeError):
         small().summary("three")
 

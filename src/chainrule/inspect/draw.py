@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,14 +13,17 @@ from chainrule.compiler import Bound, Compiled
 from chainrule.graph.array import Array, changed_input, circuit, raw
 from chainrule.graph.edge import Edge, edges, outgoing
 from chainrule.graph.state import Parameter
+from chainrule.inspect.draw_model import NetDrawing, draw_model
 from chainrule.inspect.folding import Fold, folds
 from chainrule.inspect.formula import forward_text, local_symbol
 from chainrule.inspect.gradients import gradients, loss_name, part
 from chainrule.inspect.layout import Box, Port, Wire, arrange
 from chainrule.inspect.naming import Names, elements, mean_and_spread, summary
 from chainrule.inspect.patterns import pattern, sign
-from chainrule.inspect.svg import LINE, fitted, page, render, size_of, text_width
+from chainrule.inspect.picture import Picture
+from chainrule.inspect.svg import LINE, render, size_of, text_width
 from chainrule.native.target import unavailable
+from chainrule.nn import Module
 from chainrule.program.program import Program
 
 DASH = "–"
@@ -31,76 +34,99 @@ RADIUS = 22.0
 
 
 @dataclass(frozen=True, repr=False)
-class Drawing:
-    """A circuit as ``svg`` text; notebooks show it, ``save`` writes it."""
+class Drawing(Picture):
+    """The drawing of a circuit."""
 
-    svg: str
-    name: str
-    """The output's name."""
     gates: int
     """How many gates the circuit has."""
 
-    def __repr__(self) -> str:
-        file = self.name if self.name.isidentifier() else "circuit"
-        return f'<Drawing of {self.name}: {_gates(self.gates)}; .save("{file}.svg") writes it>'
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def _repr_html_(self) -> str:
-        return fitted(self.svg)
-
-    def save(self, file: str | Path) -> None:
-        """Write an .svg file, or an .html page that needs nothing else. Raises ValueError for other endings."""
-        path = Path(file)
-        if path.suffix.lower() not in (".svg", ".html"):
-            raise ValueError(f"a drawing is written as .svg or .html, not {path.name!r}")
-        path.write_text(self.svg if path.suffix.lower() == ".svg" else page(self.svg), encoding="utf-8")
+    def _told(self) -> str:
+        return _gates(self.gates)
 
 
+@overload
+def draw(
+    output: Module,
+    file: str | Path | None = ...,
+    *,
+    limit: int | None = ...,
+    weights: bool = ...,
+    input_shape: int | Sequence[int] | None = ...,
+) -> NetDrawing: ...
+@overload
 def draw(
     output: Array | Compiled | Bound,
+    file: str | Path | None = ...,
+    *,
+    unfold: bool | str | Iterable[str] = ...,
+    limit: int | None = ...,
+    digits: int = ...,
+) -> Drawing: ...
+def draw(
+    output: Array | Compiled | Bound | Module,
     file: str | Path | None = None,
     *,
     unfold: bool | str | Iterable[str] = False,
-    limit: int = 150,
+    limit: int | None = None,
     digits: int = 2,
-) -> Drawing:
-    """Draw the circuit behind ``output``, or the Program of a compiled function, from left to right.
+    weights: bool = False,
+    input_shape: int | Sequence[int] | None = None,
+) -> Picture:
+    """Draw the circuit behind an array, the Program of a compiled function, or the layers of a net, left to right.
 
-    Activations stand above the wires, gradients below (a dash where there is none yet), and at each input of a gate
-    the local gradient by which the upstream gradient is multiplied. Each argument has a wire of its own. Where a value
-    branches out, each wire shows its part of the gradient. Constants are muted. Tooltips have the full values and the
-    user's line.
+    In a circuit activations stand above the wires, gradients below (a dash where there is none yet), and at each input
+    of a gate the local gradient by which the upstream gradient is multiplied. Each argument has a wire of its own.
+    Where a value branches out, each wire shows its part of the gradient. Constants are muted. Tooltips have the full
+    values and the user's line.
+
+    A net is drawn as columns of neurons, as in the lecture: the inputs, the hidden layers, the output layer, with their
+    sizes, names and what follows each. Where a layer reads others than the one before it, an arc leads there.
 
     Args:
         output: the array to draw the circuit of; or a compiled function, of whose last Program the kernels are drawn,
-            and with ``unfold`` the gates that they were fused of.
+            and with ``unfold`` the gates that they were fused of; or a module.
         file: where to write it, too: ``.svg`` or ``.html``.
         unfold: layers of a net are drawn as one box each; True opens all, a label (or several) opens that one.
-        limit: how many gates to draw at most, the ones nearest to the output; the drawing says what it left out.
+        limit: how many gates to draw at most, 150 by default, the ones nearest to the output; the drawing says what it
+            left out. For a net, how many neurons of a layer, 10 by default.
         digits: how many decimals numbers have.
+        weights: for a net, draw each connection as thick as its weight is large.
+        input_shape: for a net, the shape of one example, if its first layer does not tell.
 
-    Raises TypeError if ``output`` is not an Array, ValueError for an unknown layer, file type or limit.
+    Raises TypeError if ``output`` is none of these, ValueError for an unknown layer, file type or limit, and for a net
+    if it has no layers of neurons or ``input_shape`` is needed.
 
     >>> import chainrule as cr
     >>> x = cr.array(3.0, name="x")
     >>> cr.draw(x * x).svg[:4]
     '<svg'
+    >>> cr.draw(cr.nn.Sequential(cr.nn.Linear(3, 4), cr.nn.ReLU(), cr.nn.Linear(4, 2)))
+    <Drawing of Sequential: 6 neurons, 26 parameters; .save("Sequential.svg") writes it>
     """
-    if limit < 1:
-        raise ValueError(f"limit is how many gates to draw, at least 1, not {limit}")
-    if isinstance(output, (Compiled, Bound)):
-        drawing = _of_program(output.last, unfold, limit)
-    elif isinstance(output, Array):
-        drawing = _Plan(output, unfold, limit, digits).drawing()
+    drawing: Picture
+    if isinstance(output, Module):
+        drawing = draw_model(output, 10 if limit is None else limit, weights=weights, input_shape=input_shape)
+    elif weights or input_shape is not None:
+        raise TypeError(f"weights and input_shape are for drawings of nets, not of {type(output).__name__}")
     else:
-        raise TypeError(
-            f"draw needs an Array, the output of a circuit, or a compiled function, not {type(output).__name__}"
-        )
+        drawing = _of_circuit(output, unfold, 150 if limit is None else limit, digits)
     if file is not None:
         drawing.save(file)
     return drawing
+
+
+def _of_circuit(
+    output: Array | Compiled | Bound, unfold: bool | str | Iterable[str], limit: int, digits: int
+) -> Drawing:
+    if limit < 1:
+        raise ValueError(f"limit is how many gates to draw, at least 1, not {limit}")
+    if isinstance(output, (Compiled, Bound)):
+        return _of_program(output.last, unfold, limit)
+    if isinstance(output, Array):
+        return _Plan(output, unfold, limit, digits).drawing()
+    raise TypeError(
+        f"draw needs an Array, the output of a circuit, a compiled function, or a module, not {type(output).__name__}"
+    )
 
 
 def _of_program(program: Program | None, unfold: bool | str | Iterable[str], limit: int) -> Drawing:

@@ -11,7 +11,7 @@ from chainrule.inspect.layout import Box, Layout, Port, Wire
 SIZES = {
     "cr-value": 13.0, "cr-grad": 13.0, "cr-missing": 13.0, "cr-part": 11.5, "cr-local": 11.5, "cr-shape": 11.5,
     "cr-name": 13.5, "cr-sign": 18.0, "cr-word": 14.0,
-    "cr-note": 11.5,
+    "cr-note": 11.5, "cr-count": 13.0,
 }  # fmt: skip
 """Font sizes by class of text."""
 
@@ -108,7 +108,7 @@ def render(layout: Layout, wires: list[Wire], end: tuple[Box, int], label: str, 
     x, y = _right_side(box, box.outputs[k]), box.y + box.outputs[k].y
     parts.append(f'<path class="cr-wire cr-out" d="M{x:.1f},{y:.1f} H{layout.edges[box.column][1]:.1f}"/>')
     parts += [_box(box, layout) for column in layout.columns for box in column if box.kind != "lane"]
-    parts.append(_text("cr-note", 18, height - 14, note, "start"))
+    parts.append(text_at("cr-note", 18, height - 14, note, "start"))
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -117,7 +117,8 @@ def _attributes(data: dict[str, str]) -> str:
     return "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
 
 
-def _text(style: str, x: float, y: float, text: str, anchor: str = "middle") -> str:
+def text_at(style: str, x: float, y: float, text: str, anchor: str = "middle") -> str:
+    """A line of text of one class."""
     place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size_of(style):g}" text-anchor="{anchor}"'
     return f'<text class="{style}" {place}>{escape(text)}</text>'
 
@@ -172,7 +173,9 @@ def _box(box: Box, layout: Layout) -> str:
             f'width="{box.width:.1f}" height="{box.height:.1f}" rx="{rounding:g}"/>'
         )
     top = box.y - LINE / 2 * (len(box.lines) - 1)
-    parts += [_text(style, box.x, top + LINE * k + size_of(style) * 0.36, t) for k, (style, t) in enumerate(box.lines)]
+    parts += [
+        text_at(style, box.x, top + LINE * k + size_of(style) * 0.36, t) for k, (style, t) in enumerate(box.lines)
+    ]
     left = layout.edges[box.column][0]
     for port in box.inputs:
         parts += _texts(port, box.y + port.y, (left + _left_side(box, port)) / 2)
@@ -186,11 +189,11 @@ def _texts(port: Port, y: float, x: float) -> list[str]:
     """The texts of a wire, those above stacked upwards, those below downwards."""
     parts, at = [], y - 6
     for style, text in port.above:
-        parts.append(_text(style, x, at, text))
+        parts.append(text_at(style, x, at, text))
         at -= size_of(style) + 4
     at = y + 3
     for style, text in port.below:
         at += size_of(style)
-        parts.append(_text(style, x, at, text))
+        parts.append(text_at(style, x, at, text))
         at += 4
     return parts

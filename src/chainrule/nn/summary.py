@@ -169,29 +169,40 @@ def in_bytes(n: int) -> str:
 
 def summarise(model: Module, input_shape: int | Sequence[int] | None = None) -> Summary:
     """See ``Module.summary``."""
+    made = recorded_on_zeros(model, input_shape)
+    return _uncounted(model) if made is None else _counted(model, *made)
+
+
+def recorded_on_zeros(
+    model: Module, input_shape: int | Sequence[int] | None = None
+) -> tuple[tuple[int, ...], Recording] | None:
+    """The shape of an example, and the model recorded on two examples: forward, then backward if it can learn.
+
+    None if the shape is neither given nor told by the first layer. Raises what ``forward`` raises.
+    """
     if input_shape is not None:
         shape = tuple(operator.index(n) for n in np.atleast_1d(input_shape))
-        return _counted(model, shape, _recorded(model, shape))
+        return shape, _recorded(model, shape)
     features = model._features_in()
     if features is None:
-        return _uncounted(model)
+        return None
     try:
-        return _counted(model, (features,), _recorded(model, (features,)))
+        return (features,), _recorded(model, (features,))
     except Exception as error:
-        error.add_note(f"summary() took ({features},) for the shape of an example: tell it by summary(input_shape=...)")
+        error.add_note(f"({features},) was taken for the shape of an example: tell it by input_shape=...")
         raise
 
 
 def _recorded(model: Module, shape: tuple[int, ...]) -> Recording:
-    """Forward, and backward from the output if anything can be learned."""
-
     def step(examples: Any) -> Any:
         z = model(examples)
         if isinstance(z, Array) and z.live:
             z.backward(upstream=np.ones(z.shape, z.dtype))
         return z
 
-    return recording(step, take_apart((np.zeros((EXAMPLES, *shape), _dtype(model)),), {}), keep_grads=True)
+    zeros = np.zeros((EXAMPLES, *shape), _dtype(model))
+    with np.errstate(all="ignore"):  # the numbers do not matter, even if the weights are not finite
+        return recording(step, take_apart((zeros,), {}), keep_grads=True)
 
 
 def _dtype(model: Module) -> Any:
