@@ -125,10 +125,11 @@ class Executor:
         row[dispatch.ARGS] = self._block(arguments(nest))
         row[[dispatch.I1, dispatch.J1]] = _rectangle(nest)
         if self.uses_team and _operations(nest) > WORTH_A_TEAM // 8 and nest.kept and not nest.serial:
-            by_vectors = len(nest.kept) == 1 and not nest.across
+            lanes = lanes_of(nest, self.target.vector_bytes)
+            by_vectors = len(nest.kept) == 1 and not nest.across and lanes > 1
             row[dispatch.SPLIT] = dispatch.ALONG_J if by_vectors else dispatch.ALONG_I
             rows, _ = tile(nest, self.target.vector_bytes)
-            row[dispatch.GRAIN] = 4 * lanes_of(nest, self.target.vector_bytes) if by_vectors else rows
+            row[dispatch.GRAIN] = 4 * lanes if by_vectors else rows
 
     def _product_row(self, row: Any, work: Product) -> None:
         (m, k), n = work.a.shape, work.b.shape[1]

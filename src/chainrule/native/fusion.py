@@ -19,14 +19,15 @@ import numpy as np
 
 from chainrule.gates.activation import LeakyRelu, Relu
 from chainrule.gates.arithmetic import Absolute, Add, Multiply, Negative, Square, Subtract
+from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.indexing import GetItem, ScatterAdd, SetItem
 from chainrule.gates.product import Matmul
-from chainrule.gates.reduction import Max, Min, Prod, Sum
+from chainrule.gates.reduction import Cumprod, Cumsum, Max, Min, Prod, Sum
 from chainrule.gates.selection import Maximum, Minimum, Where
 from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose
 from chainrule.graph.array import raw
 from chainrule.native.indexing import Piece, pieces_of, placement, spelled_out
-from chainrule.native.nest import Apply, Literal, Reduce, Ref
+from chainrule.native.nest import Apply, Literal, Reduce, Ref, Running
 from chainrule.native.views import Buffer, View, element_strides, row_major
 from chainrule.program.program import Instruction, Operand, Program, Value
 
@@ -71,6 +72,16 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """How many elements of a sorted sequence come before the number of a step: see ``nest.Search``."""
+
+    value: Value
+    number: Ref
+    side: str
+    dtype: np.dtype[Any] = np.dtype(np.int64)  # noqa: RUF009  dtypes do not change
+
+
+@dataclass(frozen=True)
 class Within:
     """Whether the index lies within bounds, by axis of the group."""
 
@@ -104,6 +115,8 @@ class Group:
     made: dict[Value, tuple[Ref, Axes]] = field(default_factory=dict)
     """The values that are computed here: by which step, and along which axes."""
     number: int = -1
+    closed: bool = False
+    """Whether nothing more joins it."""
     product: tuple[Value, Value, Value] | None = None
     pieces: tuple[Value, tuple[Piece, ...]] | None = None
     library: Instruction | None = None
@@ -120,7 +133,7 @@ class Group:
 
     @property
     def open(self) -> bool:
-        return self.pieces is None and self.library is None and len(self.steps) < MOST_STEPS
+        return self.pieces is None and self.library is None and not self.closed and len(self.steps) < MOST_STEPS
 
     @property
     def can_fail(self) -> bool:
@@ -138,7 +151,7 @@ class Group:
 
     def reads(self) -> list[Value]:
         """The values that are read from memory."""
-        values = [s.value for s in self.steps if isinstance(s, Read)]
+        values = [s.value for s in self.steps if isinstance(s, (Read, Sought))]
         if self.product is not None:
             values = [v for v in values if v is not self.product[2]] + list(self.product[:2])
         if self.pieces is not None:
@@ -244,7 +257,7 @@ class Fusion:
             if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or _slices_by_ones(i) or padding(i):
                 if i.result in certain:
                     certain.update(i.reads())
-            elif not (_pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod))):
+            elif not (_pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod, Cumsum, Cumprod))):
                 certain.update(i.reads())
         return certain
 
@@ -289,13 +302,15 @@ class Fusion:
             self._place_pointwise(i)
         elif isinstance(i.gate, (Sum, Max, Min, Prod)) and _in_native_dtypes(i):
             self._place_reduction(i)
+        elif isinstance(i.gate, (Cumsum, Cumprod)) and _in_native_dtypes(i):
+            self._place_running(i)
         elif isinstance(i.gate, Matmul) and _in_native_dtypes(i):
             self._place_product(i)
         elif padding(i) is not None:
             self._place_pointwise(i)
         elif isinstance(i.gate, Reshape):
             self._place_copy(i)
-        elif not (self._place_gather(i) or self._place_pieces(i)):
+        elif not (self._place_gather(i) or self._place_search(i) or self._place_pieces(i)):
             self._place_library(i)
 
     def _new(self, full: tuple[int, ...], **kw: Any) -> Group:
@@ -466,6 +481,48 @@ class Fusion:
             if self._readable(group, x, own, late=False):
                 return group
         return None
+
+    def _place_running(self, i: Instruction) -> None:
+        """A running sum or product: a nest of its own, since what goes from index to index holds up everything else."""
+        (x,) = i.operands
+        assert isinstance(x, Value)  # noqa: S101
+        axes = own_axes(x.shape)
+        group = self._new(space(x.shape), closed=True)
+        ref = self._ref(group, x, axes, late=False)
+        along = axes[i.gate.axis]
+        if isinstance(along, int):
+            group.reduced = frozenset({along})
+            ref = group.add(Running(type(i.gate).__name__.lower()[3:], ref, i.result.dtype), late=False)
+        else:
+            ref = group.add(Apply(None, (ref,), i.result.dtype), late=False)
+        self._finish(i, group, ref, axes)
+
+    def _place_search(self, i: Instruction) -> bool:
+        """``np.searchsorted(a, v)``: an elementwise gate of v. False for what only NumPy can do."""
+        gate = i.gate
+        if not (isinstance(gate, PiecewiseConstant) and gate.function is np.searchsorted and gate.args is None):
+            return False
+        options = dict(gate.kwargs)
+        a, number = (*i.operands, options.pop("v", None))[:2]
+        side = options.pop("side", "left")
+        if options.pop("sorter", None) is not None or options or not isinstance(a, Value) or side not in SIDES:
+            return False
+        told = number.dtype if isinstance(number, Value) else np.asarray(number).dtype
+        dtype = np.result_type(a.dtype, told)
+        if not NATIVE.issuperset((a.dtype, told, dtype)):
+            return False
+        self._settle(a)
+        axes = own_axes(i.result.shape)
+        needs = [(number, axes)] if isinstance(number, Value) else []
+        group, late = self._group_for(i, space(i.result.shape), needs, [a])
+        if late:
+            group = self._new(space(i.result.shape))
+        if isinstance(number, Value):
+            ref = group.add(Apply(None, (self._ref(group, number, axes, late=False),), dtype), late=False)
+        else:
+            ref = group.add(Literal(number, dtype), late=False)
+        self._finish(i, group, group.add(Sought(a, ref, side), late=False), axes)
+        return True
 
     def _place_product(self, i: Instruction) -> None:
         x, y = i.operands
@@ -713,6 +770,9 @@ CHEAP_FUNCTIONS = frozenset((
 """So do these functions."""
 NATIVE = frozenset(np.dtype(code) for code in "?bBhHiIlLqQfd")
 """The dtypes that native code handles."""
+
+
+SIDES = ("left", "right")
 
 
 def cheap(gate: Any) -> bool:

@@ -7,7 +7,7 @@ and pointers are read at run time from the arguments, so nests of equal structur
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ from chainrule.native.nest import (
     Nest,
     Reduce,
     Ref,
+    Running,
+    Search,
     Step,
     Store,
     late_steps,
@@ -81,7 +83,9 @@ def structure(nest: Nest, vector_bytes: int) -> Any:
         if isinstance(s, Apply)
         else ("inside", _bounded(s.bounds))
         if isinstance(s, Inside)
-        else (s.kind, s.ref, s.dtype.str)
+        else ("search", pattern(s.access), s.side)
+        if isinstance(s, Search)
+        else (type(s).__name__, s.kind, s.ref, s.dtype.str)
         for s in nest.steps
     )
     stores = tuple((pattern(s.access), s.ref, s.adding) for s in nest.stores)
@@ -152,7 +156,12 @@ def _stride_class(nest: Nest, axis: int, stride: int) -> str:
 def _vector_axis(nest: Nest) -> int | None:
     if nest.serial or not nest.extents:
         return None
-    return len(nest.extents) - 1 if nest.across else len(nest.kept) - 1 if nest.kept else None
+    if nest.across:
+        return len(nest.extents) - 1
+    last = len(nest.kept) - 1
+    if nest.running and any(access.strides[last] not in (0, 1) for access in nest.accesses()):
+        return None  # rows at once would compete for the same places in the cache
+    return last if nest.kept else None
 
 
 def _row_axis(nest: Nest) -> int | None:
@@ -231,6 +240,10 @@ class _Emitter:
             if isinstance(step, Load):
                 axes = frozenset(a for a, s in enumerate(step.access.strides) if s).union(_bounded(step.access.bounds))
                 made.append(axes.union(*(made[ref] for ref, _, _ in step.access.computed)))
+            elif isinstance(step, Search):
+                made.append(made[step.access.computed[0][0]])
+            elif isinstance(step, Running):
+                made.append(made[step.ref].union({len(self.nest.kept)}))
             elif isinstance(step, Apply):
                 made.append(frozenset().union(*(made[ref] for ref in step.refs)))
             elif isinstance(step, Reduce):
@@ -298,7 +311,7 @@ class _Emitter:
             bounds = step.bounds if isinstance(step, Inside) else step.access.bounds if isinstance(step, Load) else ()
             if bounds:
                 self.ends[ref] = {axis: (following(), following()) for axis in _bounded(bounds)}
-        loads = [r for r, s in enumerate(self.nest.steps) if isinstance(s, Load)]
+        loads = [r for r, s in enumerate(self.nest.steps) if isinstance(s, (Load, Search))]
         self.operand_of = {ref: self.operands[k] for k, ref in enumerate(loads)}
         self.target_of = [self.operands[len(loads) + k] for k in range(len(self.nest.stores))]
 
@@ -325,8 +338,8 @@ class _Emitter:
         if not self.nest.reduced:
             self._stores(places, late=False)
             return
-        reductions = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, Reduce)}
-        rounded = {r: s for r, s in reductions.items() if _is_rounded(s)}
+        reductions = {r: s for r, s in enumerate(self.nest.steps) if isinstance(s, (Reduce, Running))}
+        rounded = {r: s for r, s in reductions.items() if isinstance(s, Reduce) and _is_rounded(s)}
         across = self.nest.across
         parts = self.vectors_at_once if across else 1
         sums = [[self._accumulators(reductions) for _ in range(parts)] for _ in places]
@@ -432,8 +445,10 @@ class _Emitter:
     def _steps(self, places: list[_Place], known: frozenset[int]) -> None:
         """Every early step that varies along known axes only and has not run yet: at the outermost loop possible."""
         for ref in sorted(self.early):
-            if ref not in places[0].values and self.depends[ref] <= known and not self._fused_away(ref):
-                self._everywhere(ref, places)
+            running = isinstance(self.nest.steps[ref], Running)
+            if ref in places[0].values or running or self._fused_away(ref) or not self.depends[ref] <= known:
+                continue
+            self._everywhere(ref, places)
 
     def _late_steps(self, places: list[_Place]) -> None:
         for ref in range(len(self.nest.steps)):
@@ -462,6 +477,8 @@ class _Emitter:
             return b.cast(self._load(self.operand_of[ref], place, width, inside), step.dtype)
         if isinstance(step, Inside):
             return Lane(self._inside(ref, place, width), step.dtype)
+        if isinstance(step, Search):
+            return self._searched(step, self.operand_of[ref], place, width)
         if isinstance(step, Literal):
             return b.constant(step.number, step.dtype)
         assert isinstance(step, Apply)  # noqa: S101  reductions get their value from their accumulators
@@ -551,17 +568,58 @@ class _Emitter:
         if inside is not None:
             mask = inside if mask is None else self.b.and_(mask, inside)
         if apart or mask is not None:
-            mask = mask if mask is not None else ir.Constant(ir.VectorType(I1, width), [1] * width)
-            name = "gather" if apart else "load"
-            where = f".v{width}p0" if apart else ".p0"
-            zeros = ir.Constant(vector, [0] * width)
-            intrinsic = self._intrinsic(
-                f"llvm.masked.{name}.v{width}{_suffix(kind)}{where}", vector, [address.type, I32, mask.type, vector]
-            )
-            value = self.b.call(intrinsic, [address, I32(dtype.itemsize), mask, zeros])
+            value = self._masked_load(address, dtype, width, mask, apart)
         else:
             value = self.b.load(address, typ=vector, align=dtype.itemsize)
         return self._lanes(width).loaded(value, dtype)
+
+    def _masked_load(self, address: Any, dtype: np.dtype[Any], width: int, mask: Any, apart: bool) -> Any:
+        """Elements that lie side by side, or each at its own address; 0 beside the mask."""
+        kind = _memory(dtype)
+        vector = ir.VectorType(kind, width)
+        mask = mask if mask is not None else ir.Constant(ir.VectorType(I1, width), [1] * width)
+        name = "gather" if apart else "load"
+        where = f".v{width}p0" if apart else ".p0"
+        zeros = ir.Constant(vector, [0] * width)
+        intrinsic = self._intrinsic(
+            f"llvm.masked.{name}.v{width}{_suffix(kind)}{where}", vector, [address.type, I32, mask.type, vector]
+        )
+        return self.b.call(intrinsic, [address, I32(dtype.itemsize), mask, zeros])
+
+    def _searched(self, step: Search, operand: _Operand, place: _Place, width: int) -> Lane:
+        """How many elements come before each number: a binary search from large strides to small ones.
+
+        The count grows by a power of two wherever the element that far on comes before the number, too.
+        """
+        ((ref, stride, extent),) = operand.computed
+        b, lanes, dtype = self.b, self._lanes(width), operand.access.dtype
+        number = self._widened(place.values[ref], ref, width)
+        with b.goto_entry_block():
+            count = b.alloca(lanes.type(np.dtype(np.int64)))
+        b.store(lanes.constant(0, np.int64).value, count)
+        zeros = self._intrinsic("llvm.ctlz.i64", I64, [I64, I1])
+        bits = b.sub(I64(64), b.call(zeros, [extent, I1(0)]))
+        with self._loop(I64(0), bits) as k:
+            far = lanes.spread(b.shl(I64(1), b.sub(b.sub(bits, I64(1)), k)), np.int64)
+            so_far = self._loaded(count, np.dtype(np.int64))
+            reach, length = lanes.add(so_far, far), lanes.spread(extent, np.int64)
+            there = lanes.le(reach, length)
+            at = lanes.sub(lanes.select(there, reach, lanes.like(reach, 1)), lanes.like(reach, 1))
+            size = lanes.spread(b.mul(stride, I64(dtype.itemsize)), np.int64)
+            start = lanes.spread(b.ptrtoint(operand.base, I64), np.int64)
+            address = lanes.add(start, lanes.mul(at, size)).value
+            if width == 1:
+                value = b.load(b.inttoptr(address, POINTER), typ=_memory(dtype), align=dtype.itemsize)
+            else:
+                address = b.inttoptr(address, ir.VectorType(POINTER, width))
+                value = self._masked_load(address, dtype, width, None, apart=True)
+            element = lanes.cast(lanes.loaded(value, dtype), number.dtype)
+            right = step.side == "right"
+            before = (
+                lanes.not_(_sorts_before(lanes, number, element)) if right else _sorts_before(lanes, element, number)
+            )
+            b.store(lanes.select(lanes.and_(there, before), reach, so_far).value, count)
+        return self._loaded(count, np.dtype(np.int64))
 
     def _zero(self, kind: Any) -> Any:
         """The address of a 0 of this type."""
@@ -616,11 +674,12 @@ class _Emitter:
         """How many partial results a reduction has: one for each lane if vectors lie along a reduced axis."""
         return self.lanes if self.nest.across else self._width(ref)
 
-    def _accumulators(self, reductions: dict[Ref, Reduce]) -> _Sums:
+    def _accumulators(self, reductions: Mapping[Ref, Reduce | Running]) -> _Sums:
         """Variables that hold reductions so far; LLVM keeps them in registers."""
         made = {}
         for ref, step in reductions.items():
-            start = self._lanes(self._sum_width(ref)).constant(_IDENTITY[step.kind](step.dtype), step.dtype)
+            first = -0.0 if isinstance(step, Running) and _is_rounded(step) else _IDENTITY[step.kind](step.dtype)
+            start = self._lanes(self._sum_width(ref)).constant(first, step.dtype)  # 0.0 + -0.0 would be 0.0
             with self.b.goto_entry_block():
                 made[ref] = self.b.alloca(start.value.type)
             self.b.store(start.value, made[ref])
@@ -631,7 +690,7 @@ class _Emitter:
 
     def _accumulate(self, place: _Place, ref: Ref, variable: Any) -> None:
         step = self.nest.steps[ref]
-        assert isinstance(step, Reduce)  # noqa: S101
+        assert isinstance(step, (Reduce, Running))  # noqa: S101
         width = self._sum_width(ref)
         b = self._lanes(width)
         so_far = self._loaded(variable, step.dtype)
@@ -645,6 +704,8 @@ class _Emitter:
         if place.mask is not None and self.nest.across:  # the unused lanes of the rest must not count
             value = self.b.select(place.mask, value, so_far.value)
         self.b.store(value, variable)
+        if isinstance(step, Running):
+            place.values[ref] = after
 
     def _now_and_then_put_aside(self, index: Any, step: int, iterations: int, sums: list[list[_Sums]]) -> None:
         """Put sums aside after so many iterations, a power of two, of a loop by ``step`` that has come to ``index``."""
@@ -715,8 +776,14 @@ class _Emitter:
         return lane
 
 
-def _is_rounded(step: Reduce) -> bool:
+def _is_rounded(step: Reduce | Running) -> bool:
     return step.kind == "sum" and step.dtype.kind == "f"
+
+
+def _sorts_before(b: Lanes, x: Lane, y: Lane) -> Lane:
+    """x < y, where NaN is larger than all else."""
+    smaller = b.lt(x, y)
+    return b.or_(smaller, b.and_(b.isnan(y), b.not_(b.isnan(x)))) if x.floating else smaller
 
 
 def _memory(dtype: np.dtype[Any]) -> Any:

@@ -86,7 +86,28 @@ class Reduce:
     dtype: np.dtype[Any]
 
 
-Step = Load | Literal | Inside | Apply | Reduce
+@dataclass(frozen=True)
+class Running:
+    """``sum`` or ``prod`` of a step from the first index of the one reduced axis up to this one."""
+
+    kind: str
+    ref: Ref
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Search:
+    """How many elements of a sorted sequence come before a number: smaller ones, and equal ones if ``side`` is right.
+
+    The sequence lies along the one computed index of ``access``, whose step gives the number. NaN comes after all else.
+    """
+
+    access: Access
+    side: str
+    dtype: np.dtype[Any] = np.dtype(np.int64)  # noqa: RUF009  dtypes do not change
+
+
+Step = Load | Literal | Inside | Apply | Reduce | Running | Search
 
 
 @dataclass(frozen=True)
@@ -116,9 +137,14 @@ class Nest:
     def extents(self) -> tuple[int, ...]:
         return self.kept + self.reduced
 
+    @property
+    def running(self) -> bool:
+        """Whether something is handed on from one index of the reduced axis to the next."""
+        return any(isinstance(step, Running) for step in self.steps)
+
     def accesses(self) -> Iterator[Access]:
         for step in self.steps:
-            if isinstance(step, Load):
+            if isinstance(step, (Load, Search)):
                 yield step.access
         for store in self.stores:
             yield store.access
@@ -139,7 +165,7 @@ class Nest:
             return replace(access, strides=axes(access.strides), bounds=bounds)
 
         def again(step: Step) -> Step:
-            if isinstance(step, Load):
+            if isinstance(step, (Load, Search)):
                 return replace(step, access=moved(step.access))
             return replace(step, bounds=axes(step.bounds)) if isinstance(step, Inside) else step
 
@@ -152,9 +178,9 @@ def reads(step: Step) -> tuple[Ref, ...]:
     """The steps that a step reads."""
     if isinstance(step, Apply):
         return step.refs
-    if isinstance(step, Reduce):
+    if isinstance(step, (Reduce, Running)):
         return (step.ref,)
-    return tuple(ref for ref, _, _ in step.access.computed) if isinstance(step, Load) else ()
+    return tuple(ref for ref, _, _ in step.access.computed) if isinstance(step, (Load, Search)) else ()
 
 
 def late_steps(nest: Nest) -> set[Ref]:
@@ -195,7 +221,8 @@ def cost(nest: Nest, lanes: int) -> float:
 
 def _best_axis(nest: Nest, lanes: int) -> int | None:
     """The axis along which vectors should lie; None where there is none."""
-    return min(range(len(nest.extents)), key=lambda axis: _cost_along(nest, axis, lanes), default=None)
+    axes = range(len(nest.kept if nest.running else nest.extents))
+    return min(axes, key=lambda axis: _cost_along(nest, axis, lanes), default=None)
 
 
 APART = 10.0

@@ -15,9 +15,22 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.array import raw
-from chainrule.native.fusion import Axes, Fusion, Group, Read, Shifted, Within, broadcast_axes, own_axes, space
+from chainrule.native.fusion import Axes, Fusion, Group, Read, Shifted, Sought, Within, broadcast_axes, own_axes, space
 from chainrule.native.indexing import Piece
-from chainrule.native.nest import Access, Apply, Inside, Literal, Load, Nest, Store, arranged, cost, packed, reads
+from chainrule.native.nest import (
+    Access,
+    Apply,
+    Inside,
+    Literal,
+    Load,
+    Nest,
+    Search,
+    Store,
+    arranged,
+    cost,
+    packed,
+    reads,
+)
 from chainrule.native.products import better_transposed
 from chainrule.native.repeat import Repeat, repeat_of
 from chainrule.native.views import Buffer, View, element_strides, row_major, stored
@@ -222,6 +235,8 @@ class _Planner:
         """Whether the group reads the old value only where it writes the new one, or not at all."""
         if group.product is not None and any(self.fusion.root(v) is old for v in group.product[:2]):
             return False
+        if any(isinstance(step, Sought) and self.fusion.root(step.value) is old for step in group.steps):
+            return False
         _, axes = group.made[value]
         return all(
             step.value is old and step.axes == axes and not step.computed
@@ -381,6 +396,12 @@ class _Planner:
     def _step(self, step: Any, order: tuple[int, ...]) -> Any:
         if isinstance(step, Within):
             return Inside(tuple(step.bounds.get(axis) for axis in order))
+        if isinstance(step, Sought):
+            view = self.view(step.value)
+            place = Access(
+                view.buffer, view.offset, (0,) * len(order), ((step.number, view.strides[0], view.shape[0]),)
+            )
+            return Search(place, step.side)
         if not isinstance(step, Read):
             return step
         return Load(self._access(self.view(step.value), step.axes, step.computed, order), step.dtype)
@@ -482,7 +503,7 @@ def pruned(nest: Nest) -> Nest:
     steps: list[Any] = []
     for ref in sorted(needed):
         step = nest.steps[ref]
-        if isinstance(step, Load):
+        if isinstance(step, (Load, Search)):
             steps.append(replace(step, access=moved(step.access)))
         elif isinstance(step, Apply):
             steps.append(replace(step, refs=tuple(number[r] for r in step.refs)))
