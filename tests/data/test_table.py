@@ -234,7 +234,7 @@ def test_texts_that_look_like_numbers_in_later_files_stay_texts(tmp_path):
     (tmp_path / "later.csv").write_text("code,y\n01,02\n")
     train = data.read_frame(tmp_path / "train.csv")
     encoder = TableEncoder.fit(train, "y")
-    later = data.read_frame(tmp_path / "later.csv", encoder)
+    later = data.read_frame(tmp_path / "later.csv", encoder.texts)
     np.testing.assert_array_equal(encoder.inputs(later), [[1, 0]])
     np.testing.assert_array_equal(encoder.targets(later), [0])
     again = data.read_table(tmp_path / "later.csv", "y", encoder=encoder)
@@ -281,7 +281,7 @@ def test_a_missing_library_is_named_with_its_extra(library, monkeypatch, tmp_pat
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return importlib.import_module(name)
 
-    monkeypatch.setattr("chainrule.data.table.import_module", missing)
+    monkeypatch.setattr("chainrule.data.frames.import_module", missing)
     with pytest.raises(ModuleNotFoundError, match=rf"with {library}, .* pip install 'chainrule\[data\]'"):
         data.read_table(tmp_path / "a.csv", "y")
 
