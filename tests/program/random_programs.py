@@ -31,6 +31,7 @@ SMOOTH = {name: f for name, f in UNARY.items() if name not in CHOOSING} | {
 PAIRS = {name: f for name, f in BINARY.items() if name not in CHOOSING} | {
     "subtract the mean": lambda x, y: x - np.mean(y),
     "in double": lambda x, y: (np.mean(x.astype(np.float64)) * np.square(y)).astype(x.dtype),
+    "convolve": lambda x, y: np.reshape(np.convolve(np.reshape(x, -1), np.reshape(y, -1))[: x.size], x.shape),
     "twice": lambda x, y: np.sin(x) * y + np.sin(x),
 }
 CHOICES = {
@@ -46,6 +47,7 @@ CHOICES = {
     "remainder": lambda x, y: np.remainder(x, 3.5) * y,
     "largest": lambda x, y: x * np.max(y),
     "sorted": lambda x, y: np.sort(np.reshape(x, -1))[:1] * y,
+    "searched": lambda x, y: np.searchsorted(np.sort(np.reshape(x, -1)), y).astype(y.dtype) * x,
     "nearest": lambda x, y: (np.argmax(np.reshape(x, -1)) + 1) * y,
 }
 
@@ -85,7 +87,7 @@ def steps(draw, values, inputs):
         one = st.integers(0, inputs - 1)
         return Step(name, CHOICES[name], (draw(one), draw(one)))
     if kind == "reduce":
-        name = draw(st.sampled_from(["sum", "mean", "var", "logsumexp", "softmax", "cumsum"]))
+        name = draw(st.sampled_from(["sum", "mean", "var", "logsumexp", "softmax", "cumsum", "cumprod"]))
         axis, keepdims = draw(axes(x.ndim)), draw(st.booleans())
         return Step(f"{name} over {axis}", lambda x: reduced(name, x, axis, keepdims), (i,))
     if kind == "move":
@@ -105,8 +107,8 @@ def reduced(name, x, axis, keepdims):
         return cr.softmax(x, axis)
     if name == "logsumexp":
         return cr.logsumexp(x, axis, keepdims)
-    if name == "cumsum":
-        return np.cumsum(x, axis=axis if isinstance(axis, int) else None)
+    if name in ("cumsum", "cumprod"):
+        return getattr(np, name)(x, axis=axis if isinstance(axis, int) else None)
     return getattr(np, name)(x, axis=axis, keepdims=keepdims)
 
 

@@ -52,7 +52,7 @@ def test_eager_and_printed(case):
 
 
 @given(cases())
-@fuzz(300)
+@fuzz(100)
 def test_eager_and_native(case):
     note(case.text)
     program = optimise(record(case.function, case.args))
