@@ -29,7 +29,7 @@ def state(model, optimizer):
 def test_a_bad_example_is_named_with_gate_layer_and_step(compiled):
     """The 21st row that is seen has a NaN: the sixth step of the first epoch."""
     x = X.copy()
-    x[training.run.epoch_order(0, 0, 60)[20]] = np.nan
+    x[training.position.epoch_order(0, 0, 60)[20]] = np.nan
     model = net()
     optimizer = cr.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     with pytest.raises(
@@ -40,7 +40,7 @@ def test_a_bad_example_is_named_with_gate_layer_and_step(compiled):
     assert optimizer.steps.item() == 5
     other = net()
     same = cr.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
-    first = training.run.epoch_order(0, 0, 60)[:20]
+    first = training.position.epoch_order(0, 0, 60)[:20]
     training.fit(
         other, "cross_entropy", same, (X[first], Y[first]), epochs=1, batch=4, shuffle=False, compiled=compiled
     )

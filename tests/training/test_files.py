@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 import chainrule as cr
 from chainrule import training
-from chainrule.training.files import written_whole
+from chainrule.data.files import written_whole
 
 
 def net(seed=0, hidden=4):

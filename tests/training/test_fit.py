@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import data, training
-from chainrule.training.run import epoch_order
+from chainrule.training.position import epoch_order
 
 HERE, THERE = data.split(*data.digits(), seed=0)
 both = pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])

@@ -15,7 +15,7 @@ import typer
 
 from chainrule import nn, training
 from chainrule.cli.errors import Stop
-from chainrule.training.files import written_whole
+from chainrule.data.files import written_whole
 
 
 @dataclass(frozen=True)

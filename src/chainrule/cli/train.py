@@ -19,7 +19,7 @@ from chainrule.cli.run_folder import RunFolder
 from chainrule.cli.verdict import in_words
 from chainrule.data.sampling import Examples
 from chainrule.training.history import Record
-from chainrule.training.run import epoch_order
+from chainrule.training.position import epoch_order
 
 MOST_LINES = 50
 """Beyond about so many epochs only every second one, every third one, ... is printed; history.csv has them all."""

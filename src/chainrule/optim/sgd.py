@@ -67,6 +67,8 @@ class SGD:
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Go on from what ``state_dict`` has given."""
+        if set(values) != set(self._named()):
+            raise ValueError(f"the names do not fit: {sorted(set(values) ^ set(self._named()))}")
         for name, state in self._named().items():
             state.assign(values[name])
 

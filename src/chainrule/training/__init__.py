@@ -1,6 +1,9 @@
 """Training a net: fit, what it records, how good the net is, and the files that are left."""
 
-from chainrule.training.callbacks import Callback
+from chainrule.training.callbacks import Callback, EarlyStopping
+from chainrule.training.checkpoint import Checkpoint
+from chainrule.training.checkpoint_files import CheckpointError, CheckpointWarning
+from chainrule.training.display import Progress, TensorBoard
 from chainrule.training.evaluation import evaluate
 from chainrule.training.fit import Trainer, fit
 from chainrule.training.gradient_check import check_model
@@ -13,9 +16,15 @@ from chainrule.training.weights import load, save
 __all__ = [
     "METRICS",
     "Callback",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointWarning",
     "DivergedError",
+    "EarlyStopping",
     "History",
+    "Progress",
     "Run",
+    "TensorBoard",
     "Trainer",
     "accuracy",
     "check_model",

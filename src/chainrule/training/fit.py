@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from chainrule.nn import Module
 from chainrule.training.callbacks import Callback
+from chainrule.training.checkpoint import Checkpoint
 from chainrule.training.evaluation import Forward, Loss
 from chainrule.training.examples import Examples
 from chainrule.training.history import History
@@ -56,6 +58,8 @@ class Trainer:
         seed: int = 0,
         shuffle: bool = True,
         history: History | None = None,
+        checkpoint: Checkpoint | str | Path | None = None,
+        resume: bool = False,
     ) -> History:
         """Train for some epochs, and return how it went."""
         examples = Examples.of(data)
@@ -67,6 +71,9 @@ class Trainer:
         measured = named_metrics(metrics)
         if measured and not held_out:
             raise ValueError("metrics are measured on validation data: give validation=, perhaps the same data again")
+        if checkpoint is None and resume:
+            raise ValueError("resume goes on from a checkpoint: give checkpoint=, the folder of the run's checkpoints")
+        saving = Checkpoint(checkpoint) if isinstance(checkpoint, (str, Path)) else checkpoint
         run = Run(
             self.steps,
             self.forward,
@@ -75,12 +82,14 @@ class Trainer:
             batch=examples.size if batch is None else batch,
             validation=held_out,
             metrics=measured,
-            callbacks=list(callbacks),
+            callbacks=[*callbacks, *([] if saving is None else [saving])],
             seed=seed,
             shuffle=shuffle,
             history=History() if history is None else history,
         )
-        run.go()
+        if saving is not None:
+            saving.open(resume)
+        run.go(saving.resume if saving is not None and resume else None)
         return run.history
 
 
@@ -101,6 +110,8 @@ def fit(
     shuffle: bool = True,
     compiled: bool = True,
     history: History | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
+    resume: bool = False,
 ) -> History:
     """Train ``model`` in place, and return how it went: a record for each epoch.
 
@@ -125,6 +136,10 @@ def fit(
         compiled: steps run natively, one after the other. False applies each gate from Python: slower, and all can be
             looked at.
         history: an earlier one, to go on with its numbers; the epochs are added to it.
+        checkpoint: a folder to save the run to now and then, or a ``training.Checkpoint`` that tells how often.
+        resume: go on from the newest checkpoint there, in the middle of an epoch if it was made there; begin if there
+            is none. Everything else is given as for the first run; ``epochs`` counts those from its beginning. The
+            resumed run ends with the same bits as one that was not interrupted.
 
     Each record has ``epoch``, ``loss`` (the mean over the epoch's steps, each before its update), ``penalty`` if there
     is one, what validation gave, and ``seconds`` (of the steps).
@@ -155,6 +170,8 @@ def fit(
         seed=seed,
         shuffle=shuffle,
         history=history,
+        checkpoint=checkpoint,
+        resume=resume,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
-from chainrule.training.files import written_whole
+from chainrule.data.files import written_whole
 
 Record = dict[str, float]
 """What is known of an epoch by name: ``epoch``, ``loss``, ``val_loss``, ``val_accuracy``, ..., ``seconds``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 from pathlib import Path
 
-from chainrule.training.files import written_whole
+from chainrule.data.files import written_whole
 from chainrule.training.history import History
 
 SETS = {"": "training data, on the way", "train": "training data", "val": "validation data", "test": "test data"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 
 from chainrule.graph.errors import ChainruleError, NonFiniteError
 from chainrule.nn import Module
-from chainrule.random import Generator
 from chainrule.training.evaluation import Forward, scores
 from chainrule.training.examples import Examples
 from chainrule.training.history import History, Record
 from chainrule.training.metrics import Metric
+from chainrule.training.position import COLUMNS, Position, epoch_order
 from chainrule.training.steps import Results, Snapshot, Steps
 
 if TYPE_CHECKING:
@@ -36,46 +35,6 @@ class DivergedError(ChainruleError, ArithmeticError):
         self.epoch, self.step = epoch, step
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where a run stands within an epoch.
-
-    Attributes:
-        begun: the optimiser's count of steps when the epoch began.
-        results: those of the steps done since.
-        seconds: what these took.
-    """
-
-    begun: int
-    results: tuple[Results, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def done(self) -> int:
-        """How many steps of the epoch are done."""
-        return sum(len(losses) for losses, *_ in self.results)
-
-    def further(self, results: Results, seconds: float) -> Position:
-        """The position after more steps."""
-        return replace(self, results=(*self.results, results), seconds=self.seconds + seconds)
-
-    def columns(self) -> Results:
-        """The losses of all steps, and their penalties."""
-        return tuple(np.concatenate(column) for column in zip(*self.results, strict=True))
-
-
-def epoch_order(seed: int, step: int, count: int) -> NDArray[np.int64]:
-    """The order of ``count`` rows in the epoch that begins at this step of the optimiser.
-
-    It is a function of these alone, so it does not matter in how many runs the epochs are done. The number made of
-    seed and step is one that nobody chooses as a seed for something else.
-
-    >>> epoch_order(0, 45, 5)
-    array([1, 4, 0, 3, 2])
-    """
-    return Generator((seed << 65) | (1 << 64) | step).permutation(count)
-
-
 class Run:
     """A fit under way, as callbacks see it.
 
@@ -83,7 +42,7 @@ class Run:
         model, optimizer: what is trained, and by what.
         history: the epochs that are complete.
         epoch: the number of the epoch under way, from 1; in ``on_epoch`` that of the one just done.
-        epochs: how many there are when the run is over.
+        before: how many epochs the history had when the run began.
         batch, steps_per_epoch: rows of a minibatch, and how many minibatches are an epoch.
         error: what ended the run, if it was not its end; None before.
 
@@ -119,13 +78,25 @@ class Run:
         self.history, self.batch, self.seed, self.shuffle = history, batch, seed, shuffle
         self.steps_per_epoch = -(-examples.size // batch)
         self.epoch = len(history)
-        self.epochs = len(history) + epochs
+        self.before, self._further = len(history), epochs
         self.callbacks = callbacks
         self.error: BaseException | None = None
         self.stopped = False
         self.position = Position(int(self.optimizer.steps))
         self._steps, self._forward, self._examples = steps, forward, examples
         self._validation, self._metrics = validation, metrics
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are when the run is over."""
+        return self.before + self._further
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """What must be alike for a run to go on from another one's checkpoint."""
+        return {
+            "examples": self._examples.size, "batch": self.batch, "seed": self.seed, "shuffle": self.shuffle
+        }  # fmt: skip
 
     @property
     def step(self) -> int:
@@ -136,16 +107,21 @@ class Run:
         """End the run when the epoch under way is complete."""
         self.stopped = True
 
+    def put(self, records: list[Record], *, before: int, position: Position, stopped: bool) -> None:
+        """Go on from where another run has been; model and optimiser are there already."""
+        self.history.records[:] = records
+        self.before, self.position, self.stopped = before, position, stopped
+
     # ---- the epochs
 
     def go(self, resume: Any = None) -> None:
         """Train until all epochs are done, or somebody stops the run. ``resume`` is called when callbacks are ready."""
         with ExitStack() as ends:
-            for callback in self.callbacks:
-                callback.on_start(self)
-                ends.callback(callback.on_end, self)
             ends.callback(self.model.eval)
             try:
+                for callback in self.callbacks:
+                    callback.on_start(self)
+                    ends.callback(callback.on_end, self)
                 if resume is not None:
                     resume(self)
                 while len(self.history) < self.epochs and not self.stopped:
@@ -158,10 +134,7 @@ class Run:
         self.epoch = len(self.history) + 1
         self.model.train()
         order = self._order()
-        rest = order if order is None or not self.step else order[self.step * self.batch :]
-        pieces = self._steps.pieces(self._examples, self.batch, rest)
-        while self.step < self.steps_per_epoch:
-            losses = self._advance(pieces, order)
+        for losses in self._advances(order):
             for callback in self.callbacks:
                 callback.on_steps(self, losses)
         record = self._record(order)
@@ -175,6 +148,15 @@ class Run:
         if self.shuffle:
             return epoch_order(self.seed, self.position.begun, self._examples.size)
         return np.arange(self._examples.size) if self.step else None
+
+    def _advances(self, order: NDArray[np.int64] | None) -> Iterator[NDArray[Any]]:
+        """Do what is left of the epoch, piece by piece, and hand out the losses."""
+        if self.step == self.steps_per_epoch:
+            return
+        rest = order if order is None else order[self.step * self.batch :]
+        pieces = self._steps.pieces(self._examples, self.batch, rest)
+        while self.step < self.steps_per_epoch:
+            yield self._advance(pieces, order)
 
     def _advance(self, pieces: Iterator[Results], order: NDArray[np.int64] | None) -> NDArray[Any]:
         """The next steps: all of them, or as if nothing had been. Their losses."""
@@ -195,7 +177,7 @@ class Run:
     def _record(self, order: NDArray[np.int64] | None) -> Record:
         record: Record = {"epoch": self.epoch}
         shares = self._shares(order)
-        for name, column in zip(("loss", "penalty"), self.position.columns(), strict=False):
+        for name, column in zip(COLUMNS, self.position.columns(), strict=False):
             record[name] = float(np.average(column, weights=shares))
         for prefix, examples in self._validation.items():
             outputs = self._forward(examples.inputs)
@@ -241,7 +223,7 @@ class Run:
 
 def _not_finite(results: Results, before: Snapshot) -> str | None:
     """What is NaN or infinite after some steps: the loss, the penalty, or something that the steps change."""
-    for name, column in zip(("loss", "penalty"), results, strict=False):
+    for name, column in zip(COLUMNS, results, strict=False):
         if not np.isfinite(column).all():
             return f"{name} became {column[~np.isfinite(column)][0]}"
     state = before.spoiled()

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from chainrule.data.files import written_whole
 from chainrule.nn import Module
-from chainrule.training.files import written_whole
 
 
 def save(model: Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
