@@ -39,6 +39,16 @@ def test_only_modules(layers, message):
         Sequential(*layers)
 
 
+def test_an_error_says_in_which_layer_it_happened():
+    net = Sequential(Linear(2, 3), ReLU(), Sequential(Linear(3, 3), Linear(4, 3)))
+    with pytest.raises(ValueError, match=r"Linear\(4, 3\) needs") as caught:
+        net(np.ones((1, 2)))
+    assert caught.value.__notes__ == [
+        "in layer 1 of 2 (from 0), Linear(4, 3)",
+        "in layer 2 of 3 (from 0), Sequential(Linear(3, 3), Linear(4, 3))",
+    ]
+
+
 def test_an_empty_sequential_is_the_identity():
     x = np.ones((2, 3))
     assert Sequential()(x) is x

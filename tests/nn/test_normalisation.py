@@ -82,6 +82,25 @@ def test_batch_norm_in_evaluation_uses_the_running_statistics_and_changes_nothin
         assert layer(np.ones((rows, 3))).shape == (rows, 3)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_frozen_layer_keeps_what_it_learned(compiled):
+    layer = drawn(BatchNorm(3))
+    x = 2 + RNG.standard_normal((8, 3)).astype(np.float32)
+    run = cr.compile(layer) if compiled else layer
+    for _ in range(2):
+        run(x)
+    before = layer.freeze().state_dict()
+    expected = layer.eval()(x)
+    layer.train()
+    for _ in range(3):
+        np.testing.assert_allclose(np.asarray(run(x)), np.asarray(expected), rtol=1e-5)
+    for name, value in layer.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+    layer.unfreeze()
+    run(x)
+    assert np.any(layer.running_mean.value != before["running_mean"])
+
+
 def test_statistics_converge_to_those_of_the_data():
     layer = BatchNorm(2)
     for _ in range(200):

@@ -52,8 +52,12 @@ class Sequential(Module):
         return self
 
     def forward(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer(x)
+        for i, layer in enumerate(self.layers):
+            try:
+                x = layer(x)
+            except Exception as error:
+                error.add_note(f"in layer {i} of {len(self.layers)} (from 0), {layer!r}")
+                raise
         return x
 
     def __len__(self) -> int:

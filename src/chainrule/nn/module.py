@@ -193,8 +193,7 @@ class Module:
     def freeze(self) -> Self:
         """Hold every parameter still: no gradient is computed for it, and no optimiser moves it. Returns the module.
 
-        A single one is frozen by ``parameter.frozen = True``. Running statistics are no parameters: ``eval()`` holds
-        them.
+        A single one is frozen by ``parameter.frozen = True``. A frozen BatchNorm keeps its running statistics, too.
 
         >>> import numpy as np, chainrule as cr
         >>> first, last = cr.nn.Linear(2, 3), cr.nn.Linear(3, 1)

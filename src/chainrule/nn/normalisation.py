@@ -49,7 +49,8 @@ class BatchNorm(_Normalisation):
         dtype: of scale, shift and running statistics; inputs are cast to it.
 
     In training the mean and variance are those of the batch, and the running ones move towards them (the variance times
-    n / (n - 1), as an estimate from a sample of n); in evaluation the running ones are used, and nothing changes.
+    n / (n - 1), as an estimate from a sample of n); in evaluation the running ones are used, and nothing changes. So it
+    is for a frozen layer: what was learned elsewhere stays as it is.
 
     Inputs and outputs have shape (n, ..., features). Raises ValueError for another length, and in training for a batch
     with fewer than two values a feature, which has no variance: choose a size of batch that leaves no single row.
@@ -81,7 +82,7 @@ class BatchNorm(_Normalisation):
 
     def forward(self, x: Any) -> Any:
         x = self._input(x)
-        z = self._by_batch(x) if self.training else self._by_running(x)
+        z = self._by_batch(x) if self.training and not self.scale.frozen else self._by_running(x)
         return z * self.scale + self.shift
 
     def _by_batch(self, x: Any) -> Any:
