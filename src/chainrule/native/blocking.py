@@ -30,10 +30,12 @@ from chainrule.native.packing import pack
 from chainrule.native.products import (
     A_COL,
     A_ROW,
+    ARGS_LENGTH,
     B_COL,
     B_ROW,
     C_ROW,
     COLUMN_BLOCK,
+    COLUMNS,
     DEPTH,
     DEPTH_BLOCK,
     EPILOGUE,
@@ -43,6 +45,7 @@ from chainrule.native.products import (
     IN_PLACE_ROWS_APART,
     PACK_A_COLUMNS,
     ROW_BLOCK,
+    ROWS,
     SCRATCH,
     A,
     B,
@@ -58,7 +61,7 @@ def even_block(b: Any, extent: Value, most: int, grain: int) -> Value:
 
 
 class Product:
-    """Emits the product kernel of one dtype for one vector unit."""
+    """Emits the product kernel of one dtype for one vector unit, and the kernel that calls it for many products."""
 
     def __init__(self, name: str, itemsize: int, vector_bytes: int) -> None:
         self.unit = unit = UNITS[vector_bytes]
@@ -90,7 +93,30 @@ class Product:
         column_block = even_block(b, columns, COLUMN_BLOCK, self.words.width)
         loop(b, self.j0, self.j1, column_block, lambda j: self.columns(j, column_block))
         b.ret_void()
+        self.batch(function)
         return str(self.module), self.name
+
+    def batch(self, product: Value) -> None:
+        """Products i0 to i1 of a batch: the args of the first one, and the distances to the next one behind them."""
+        function = ir.Function(self.module, KERNEL, f"{self.name}_batch")
+        args, i0, i1, _, _, context = function.args
+        b = ir.IRBuilder(function.append_basic_block())
+        own = b.alloca(INT, ARGS_LENGTH)
+
+        def word(block: Value, n: int) -> Value:
+            return b.load(element(b, block, integer(n), INT), typ=INT)
+
+        for n in range(ARGS_LENGTH):
+            b.store(word(args, n), element(b, own, integer(n), INT))
+
+        def one(i: Value) -> None:
+            for k, n in enumerate((A, B, C)):
+                place = b.add(word(args, n), b.mul(i, word(args, ARGS_LENGTH + k)))
+                b.store(place, element(b, own, integer(n), INT))
+            b.call(product, [own, integer(0), word(args, ROWS), integer(0), word(args, COLUMNS), context])
+
+        loop(b, i0, i1, integer(1), one)
+        b.ret_void()
 
     def read_in_place(self, rows: Value) -> Value:
         """Whether B is read where it is: its rows are contiguous, and those of C too few for packing to pay.

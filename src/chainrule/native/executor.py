@@ -138,10 +138,15 @@ class Executor:
             epilogue = [self._nest_address(work.epilogue), self._block(arguments(work.epilogue))]
         pointers = [Pointer(v.buffer, v.offset) for v in (work.a, work.b, work.c)]
         sizes = [m, n, k, *work.a.strides, *work.b.strides, work.c.strides[0]]
-        row[dispatch.ARGS] = self._block([*pointers, *sizes, *epilogue])
-        row[[dispatch.I1, dispatch.J1]] = m, n
-        split = choose_split(m, n, k, self._threads if self.uses_team else 1, work.c.buffer.dtype)
-        row[[dispatch.SPLIT, dispatch.GRAIN]] = split.axis, split.grain
+        distances = [step * work.c.buffer.dtype.itemsize for step in work.steps]
+        row[dispatch.ARGS] = self._block([*pointers, *sizes, *epilogue, *distances])
+        if work.count > 1:
+            row[[dispatch.I1, dispatch.J1]] = work.count, 1
+            row[[dispatch.SPLIT, dispatch.GRAIN]] = dispatch.ALONG_I if self.uses_team else dispatch.WHOLE, 1
+        else:
+            row[[dispatch.I1, dispatch.J1]] = m, n
+            split = choose_split(m, n, k, self._threads if self.uses_team else 1, work.c.buffer.dtype)
+            row[[dispatch.SPLIT, dispatch.GRAIN]] = split.axis, split.grain
         row[dispatch.THREADS] = self._threads  # which is one chunk each: every chunk copies B or a part of it
 
     def _block(self, words: Sequence[int | Pointer]) -> int:
@@ -194,7 +199,7 @@ class Executor:
         if isinstance(kernel.work, Product):
             if kernel.work.epilogue is not None:
                 self._nest_address(kernel.work.epilogue)
-            address, code = product_kernel(kernel.work.c.buffer.dtype)
+            address, code = product_kernel(kernel.work.c.buffer.dtype, batch=kernel.work.count > 1)
             self._keep.append(code)
             return address
         if isinstance(kernel.work, Repeat):
@@ -463,7 +468,7 @@ def _operations(work: Work) -> int:
         late = late_steps(work)
         return (math.prod(work.extents) * (len(work.steps) - len(late)) + math.prod(work.kept) * len(late)) // 2
     if isinstance(work, Product):
-        return work.a.shape[0] * work.a.shape[1] * work.b.shape[1]
+        return work.count * work.a.shape[0] * work.a.shape[1] * work.b.shape[1]
     if isinstance(work, Repeat):
         return work.length * sum(_operations(kernel.work) for kernel in work.plan.kernels)
     return 0

@@ -103,8 +103,8 @@ class Alias:
 class Group:
     """What runs in one kernel: steps over a space, of which some axes may be reduced.
 
-    ``product`` are the operands of a matrix product whose result the steps read; ``pieces`` are what a value is put
-    together of; ``library`` is an instruction that NumPy runs.
+    ``product`` are the operands of a matrix product, or of a batch of them, whose result the steps read; ``pieces`` are
+    what a value is put together of; ``library`` is an instruction that NumPy runs.
     """
 
     full: tuple[int, ...]
@@ -534,14 +534,20 @@ class Fusion:
         m, k, n = x.shape[-2], x.shape[-1], y.shape[-1]
         work = m * k * n
         floats = x.dtype == y.dtype == i.result.dtype and x.dtype.kind == "f" and x.dtype.itemsize >= 4
-        if floats and len(i.result.shape) == 2 and work > SMALL_PRODUCT and min(m, k, n) > THIN:
+        batch = math.prod(i.result.shape[:-2])
+        if batch > 1 and math.prod(y.shape[:-2]) == 1:  # more rows for one matrix
+            m, work = batch * m, batch * work
+        if not floats or work <= SMALL_PRODUCT or min(m, k, n) <= THIN:
+            self._place_small_product(i, x, y)
+        elif len(i.result.shape) == 2:
             group = self._new((m, n), product=(x, y, i.result))
             ref = group.add(Read(i.result, (0, 1), (), i.result.dtype), late=False)
             self._finish(i, group, ref, (0, 1))
-        elif len(i.result.shape) == 2 or work * int(np.prod(i.result.shape[:-2])) <= 16 * SMALL_PRODUCT or not floats:
-            self._place_small_product(i, x, y)
         else:
-            self._place_library(i)
+            group = self._new(space(i.result.shape), product=(x, y, i.result), closed=True)
+            group.instructions.append(i)
+            self.row_major.add(i.result)
+            self.home[i.result] = group.number
 
     def _place_small_product(self, i: Instruction, x: Value, y: Value) -> None:
         """A matrix product as a nest: multiply, and sum over the axis that the factors share."""

@@ -6,6 +6,7 @@ live inside the step share one arena by their lifetimes; inputs, States and resu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -54,12 +55,16 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """A matrix product, c = a @ b, and what is done with each finished block of it."""
+    """A matrix product, c = a @ b, and what is done with each finished block of it; or ``count`` products, each of
+    whose operands lie ``steps`` elements behind those of the one before.
+    """
 
     a: View
     b: View
     c: View
-    epilogue: Nest | None
+    epilogue: Nest | None = None
+    count: int = 1
+    steps: tuple[int, ...] = (0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,12 +173,16 @@ class _Planner:
 
     def _deliver(self, value: Value, target: View) -> None:
         group = self._computed_in(value)
-        if group is None:
+        if value not in self.views and (group is not None or self._is_product(value)):
+            self.views[value] = target  # it lies there, for all that read it
+        elif group is None:
             self._copy(value, target)
-        elif value not in self.views:  # it lies there, for all that read it
-            self.views[value] = target
         else:
             self.extra.setdefault(group, []).append((value, target))
+
+    def _is_product(self, value: Value) -> bool:
+        group = self.maker(value)
+        return group is not None and group.product is not None and group.product[2] is value
 
     def _copy(self, value: Value, target: View) -> Group:
         """A group that copies a value from where it lies to a view."""
@@ -301,7 +310,7 @@ class _Planner:
         if root in self.fusion.row_major or len(axes) < 2:
             return axes
         group = self.maker(root)
-        if group is not None and group.product is not None:
+        if group is not None and group.product is not None and len(axes) == 2:
             m, k = group.product[0].shape
             n = group.product[1].shape[1]
             transposed = n < 2 * SHORT and not self.extra.get(group) and better_transposed(m, n, k, root.dtype)
@@ -367,6 +376,8 @@ class _Planner:
             whole, pieces = group.pieces
             return [Kernel(self._piece(whole, piece), group, checked=piece.place is not None) for piece in pieces]
         if group.product is not None:
+            if group.closed:
+                return [Kernel(work, group, checked=False) for work in batch(*map(self.view, group.product))]
             return [Kernel(self._product(group), group, checked=False)]
         nest = self._nest(group)
         checked = any(access.computed for access in nest.accesses())
@@ -486,6 +497,25 @@ class _Planner:
             placed.append(buffer)
             size = max(size, offset + buffer.nbytes)
         return size
+
+
+def batch(a: View, b: View, c: View) -> Iterator[Product]:
+    """The products c[...] = a[...] @ b[...] of stacks of matrices, as few as possible.
+
+    Where one b is for the whole stack, the rows of all a's are those of one matrix; else the longest axis is a batch.
+    """
+    stack = c.shape[:-2]
+    a, b = (v.broadcast((*stack, *v.shape[-2:])) for v in (a, b))
+    if not any(step for n, step in zip(stack, b.strides, strict=False) if n != 1):
+        one_a, one_c = (v.reshaped((math.prod(v.shape[:-1]), v.shape[-1])) for v in (a, c))
+        if one_a is not None and one_c is not None:
+            yield Product(one_a, b.sliced((0,) * len(stack)), one_c)
+            return
+    along = max(range(len(stack)), key=lambda d: stack[d])
+    steps = tuple(v.strides[along] for v in (a, b, c))
+    for index in np.ndindex(*(1 if d == along else n for d, n in enumerate(stack))):
+        first_a, first_b, first_c = (v.sliced(index) for v in (a, b, c))
+        yield Product(first_a, first_b, first_c, None, stack[along], steps)
 
 
 def pruned(nest: Nest) -> Nest:

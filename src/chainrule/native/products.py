@@ -25,6 +25,7 @@ A, B, C, ROWS, COLUMNS, DEPTH, A_ROW, A_COL, B_ROW, B_COL, C_ROW, EPILOGUE, EPIL
 """The args of a product kernel, 64-bit integers: three addresses, M, N, K, five strides in elements (C has unit column
 stride), and the address of a kernel that is called with EPILOGUE_ARGS on each finished block of C, or 0."""
 ARGS_LENGTH = 13
+"""A batch of products (the kernel ``..._batch``) has three more: the bytes from one A, B, C to the next."""
 SCRATCH = 1
 """Where in the context the address of the thread's scratch memory is."""
 
@@ -66,18 +67,18 @@ def product_name(dtype: np.dtype[Any], target: Target) -> str:
     return f"product_f{8 * np.dtype(dtype).itemsize}_{target.vector_bytes}"
 
 
-def product_kernel(dtype: np.dtype[Any]) -> tuple[int, Code]:
+def product_kernel(dtype: np.dtype[Any], batch: bool = False) -> tuple[int, Code]:
     """The address of the kernel for float32 or float64 and the present target, and what keeps it loaded."""
     recipe = product_recipe(dtype)
     (code,) = compile_recipes([recipe])
-    return code.addresses[recipe.description], code
+    return code.addresses[recipe.names[batch]], code
 
 
 def product_recipe(dtype: np.dtype[Any]) -> Recipe:
-    """The module with the kernel for float32 or float64 and the present target; named like its one function."""
+    """The module with the kernels for float32 or float64 and the present target, one product and a batch of them."""
     target = current()
     name = product_name(dtype, target)
-    return Recipe(name, lambda: product_ir(dtype, target)[0], [name], effort=1)
+    return Recipe(name, lambda: product_ir(dtype, target)[0], [name, f"{name}_batch"], effort=1)
 
 
 class Split(NamedTuple):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.graph.site import Site
-from chainrule.native.nest import Apply, Load, Nest, Reduce, late_steps
+from chainrule.native.nest import Apply, Load, Nest, Reduce, Running, late_steps
 from chainrule.native.plan import Kernel, Library, Product, Work
 from chainrule.native.products import multiply
 from chainrule.native.team import team
@@ -127,7 +127,8 @@ def describe(work: Work) -> str:
     if isinstance(work, Product):
         (m, k), n = work.a.shape, work.b.shape[1]
         after = "" if work.epilogue is None else " + " + (_gates(work.epilogue) or "copy")
-        return f"matmul {m}x{k} @ {k}x{n}{after}"
+        many = f"{work.count} times " if work.count > 1 else ""
+        return f"{many}matmul {m}x{k} @ {k}x{n}{after}"
     if isinstance(work, Nest):
         over = "x".join(map(str, work.kept)) or "1"
         along = f" over {'x'.join(map(str, work.reduced))}" if work.reduced else ""
@@ -139,9 +140,9 @@ def describe(work: Work) -> str:
 
 def _gates(nest: Nest) -> str:
     names = [
-        s.gate.title if isinstance(s, Apply) else s.kind
+        s.gate.title if isinstance(s, Apply) else f"running {s.kind}" if isinstance(s, Running) else s.kind
         for s in nest.steps
-        if isinstance(s, Reduce) or (isinstance(s, Apply) and s.gate is not None)
+        if isinstance(s, (Reduce, Running)) or (isinstance(s, Apply) and s.gate is not None)
     ]
     return " ".join(names)
 
@@ -149,11 +150,13 @@ def _gates(nest: Nest) -> str:
 def operations(work: Work) -> int:
     """Floating-point operations: one for each gate on each element, two for each multiplication of a product."""
     if isinstance(work, Product):
-        own = 2 * work.a.shape[0] * work.a.shape[1] * work.b.shape[1]
+        own = 2 * work.count * work.a.shape[0] * work.a.shape[1] * work.b.shape[1]
         return own + (operations(work.epilogue) if work.epilogue is not None else 0)
     if isinstance(work, Nest):
         late = late_steps(work)
-        gates = [r for r, s in enumerate(work.steps) if isinstance(s, Reduce) or (isinstance(s, Apply) and s.gate)]
+        gates = [
+            r for r, s in enumerate(work.steps) if isinstance(s, (Reduce, Running)) or (isinstance(s, Apply) and s.gate)
+        ]
         everywhere = sum(1 for r in gates if r not in late or isinstance(work.steps[r], Reduce))
         return everywhere * math.prod(work.extents) + (len(gates) - everywhere) * math.prod(work.kept)
     if isinstance(work, Library):
@@ -164,7 +167,10 @@ def operations(work: Work) -> int:
 def traffic(work: Work) -> int:
     """Bytes read and written, each element of each operand once."""
     if isinstance(work, Product):
-        own = sum(math.prod(v.shape) * v.buffer.dtype.itemsize for v in (work.a, work.b, work.c))
+        own = sum(
+            (work.count if step else 1) * math.prod(v.shape) * v.buffer.dtype.itemsize
+            for v, step in zip((work.a, work.b, work.c), work.steps, strict=True)
+        )
         return own + (traffic(work.epilogue) if work.epilogue is not None else 0)
     if isinstance(work, Nest):
         return sum(
