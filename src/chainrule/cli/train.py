@@ -127,7 +127,7 @@ def _prepare(name: DataName, recipe: Recipe, seed: int, compiled: bool) -> Run:
     sizes = (len(dataset.features), *recipe.hidden, len(dataset.classes))
     model = build(sizes, recipe.activation, rng)
     try:
-        optimizer = optim.SGD(model.parameters(), recipe.lr, recipe.momentum, recipe.l2)
+        optimizer = optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, l2=recipe.l2)
     except ValueError as error:
         raise Stop(error) from error
     return Run(recipe, dataset, train_data, test_data, sizes, model, optimizer, seed, compiled)
