@@ -104,8 +104,8 @@ class Target:
         ['pear']
         """
         if self.classes:
-            names: NDArray[np.str_] = np.array(self.classes)
-            return names[outputs.argmax(1)]
+            names: NDArray[np.str_] = np.array(self.classes)[outputs.argmax(1)]
+            return names
         numbers: NDArray[np.float64] = outputs[:, 0].astype(np.float64) * self.std + self.mean
         return numbers
 
