@@ -215,7 +215,7 @@ def _check_level(
     gradients = [np.asarray(raw(g)) for g in grad(function, tuple(range(len(targets))))(*targets)]
     # Rounding alone makes a difference this large (over h); it must read as good, not as an error.
     scale = ROUNDING * max(1.0, abs(_number(function, targets)))
-    largest, kinks, where, compared = 0.0, [], "", 0
+    largest, kinks, worst_step, compared = 0.0, [], step, 0
     random = [[generator.standard_normal(np.shape(x)) for x in targets] for _ in range(directions)]
     for along in (*random, _levelled(gradients, generator)):
         h, crossed = _smooth_step(base, targets, along, step)
@@ -226,9 +226,11 @@ def _check_level(
         analytic = float(sum(np.sum(g * v) for g, v in zip(gradients, along, strict=True)))
         error = float(relative_error(analytic, _difference(function, targets, along, h), scale / h / GOOD))
         if not error <= largest:
-            largest = error
-            where = _worst_element(function, targets, gradients, h, scale / h / GOOD)
-    return Level(largest, kinks, where if not largest <= GOOD else "", compared)
+            largest, worst_step = error, h
+    if largest <= GOOD:
+        return Level(largest, kinks, "", compared)
+    where = _worst_element(function, targets, gradients, worst_step, scale / worst_step / GOOD)
+    return Level(largest, kinks, where, compared)
 
 
 def _levelled(gradients: list[Any], generator: np.random.Generator) -> list[Any]:

@@ -27,7 +27,7 @@ def check_model(
     True
     """
     named = model.named_parameters()
-    x = np.asarray(x, np.float64)
+    x = x.astype(np.float64) if x.dtype.kind == "f" else x  # the numbers of an embedding's rows stay integers
 
     def loss_of(values: dict[str, Any]) -> Any:
         # deepcopy takes what its memo holds for an object instead of copying it: here other values for parameters.
