@@ -275,3 +275,27 @@ def test_a_bad_place_to_add_at_changes_nothing() -> None:
     with pytest.raises(IndexError):
         compiled.run([np.ones(2), np.array([0, 9])])
     np.testing.assert_array_equal(s.value, np.ones(3))
+
+
+def neighbours(x: Any) -> Any:
+    return np.sum((x[1:] - x[:-1] ** 2) ** 2)
+
+
+def far_apart(x: Any) -> Any:
+    third = len(x) // 3
+    return np.sum(x[:third] * x[-third:]) + np.sum(np.exp(x[third : third + 2]))
+
+
+def along_columns(x: Any) -> Any:
+    rows = x.reshape(-1, 4)
+    return np.sum(rows[2:, 1:3] ** 3) + np.sum(rows[:-1, :2] * rows[1:, 2:])
+
+
+@pytest.mark.parametrize("function", [neighbours, far_apart, along_columns])
+@pytest.mark.parametrize("n", [12, 16, 20, 36, 100, 1_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradients_of_slices_are_padded_where_they_lie(function: Any, n: int, dtype: Any) -> None:
+    """Most vectors lie within all the slices, the first and the last ones do not."""
+    x = np.random.default_rng(5).standard_normal(n).astype(dtype)
+    gradient = cr.grad(function)
+    np.testing.assert_allclose(cr.compile(gradient)(x), gradient(x), **close(dtype))

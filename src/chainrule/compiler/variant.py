@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Variant:
         """What runs the Program with further outputs, by their labels."""
         self.at_once = 1  # how many steps over minibatches take a while
         self._lock = lock
+        self._assemble = assembler(made.result)
         self._seen = {x: np.array(raw(x)) for x in made.guards}
         self._looked_at = 0  # what Changes.last was
         self._flat, self._places = call.flat, call.input_places
@@ -172,7 +174,7 @@ class Variant:
     def _result(self, outputs: Sequence[Any]) -> Any:
         if self.recording.gradients:
             self._write_gradients(outputs)
-        return map_leaves(lambda x: outputs[x] if isinstance(x, Result) else x, self.recording.result)
+        return self._assemble(outputs)
 
     def _write_gradients(self, outputs: Sequence[Any]) -> None:
         """What the backward passes wrote; it is numbered, so that optimisers know what they have used."""
@@ -181,6 +183,13 @@ class Variant:
             leaf._grad, leaf._write = None if index is None else outputs[index], numbers[write]
         for optimizer, write in self.recording.steps:
             optimizer._last_write = numbers[write]
+
+
+def assembler(result: Any) -> Callable[[Sequence[Any]], Any]:
+    """What makes the function's result from the outputs of the Program. Two arrays or more in a tuple are frequent."""
+    if type(result) is tuple and len(result) > 1 and all(isinstance(x, Result) for x in result):
+        return itemgetter(*result)
+    return lambda outputs: map_leaves(lambda x: outputs[x] if isinstance(x, Result) else x, result)
 
 
 def missed(args: tuple[Any, ...]) -> Any:

@@ -223,6 +223,7 @@ class _Emitter:
         self.vector = _vector_axis(nest)
         self.interval = _interval(nest, vector_bytes)
         self.rows_at_once, self.vectors_at_once = tile(nest, vector_bytes)
+        self.within = False  # whether the index along the vectors lies within all bounds
         self.depends = self._dependences()
         self.early = self._early()
         self.module = ir.Module(name)
@@ -329,9 +330,35 @@ class _Emitter:
             self._reduced_loops(places)
             return
         along = self._vectors if axis == self.vector else self._rows
-        for inner in along(places, axis, *self._range(axis)):
-            self._steps(inner, frozenset(range(axis + 1)))
-            self._kept_loops(inner, axis + 1)
+        for low, high in self._stretches(axis):
+            for inner in along(places, axis, low, high):
+                self._steps(inner, frozenset(range(axis + 1)))
+                self._kept_loops(inner, axis + 1)
+
+    def _stretches(self, axis: int) -> Iterator[tuple[Any, Any]]:
+        """The range of a kept axis. Where steps have bounds along the vectors, what lies within all of them is a
+        stretch of its own, in which nothing is asked.
+        """
+        b = self.b
+        low, high = self._range(axis)
+        bounds = [ends[axis] for ends in self.ends.values() if axis in ends]
+        if axis != self.vector or not bounds:
+            yield low, high
+            return
+        begin, end = low, high
+        for first, last in bounds:
+            begin, end = self._of_two("smax", begin, first), self._of_two("smin", end, last)
+        begin = b.add(low, b.and_(b.add(b.sub(begin, low), I64(self.lanes - 1)), I64(-self.lanes)))  # by whole vectors
+        empty = b.icmp_signed(">=", begin, end)
+        begin, end = b.select(empty, low, begin), b.select(empty, low, end)
+        yield low, begin
+        self.within = True
+        yield begin, end
+        self.within = False
+        yield end, high
+
+    def _of_two(self, name: str, x: Any, y: Any) -> Any:
+        return self.b.call(self._intrinsic(f"llvm.{name}.i64", I64, [I64, I64]), [x, y])
 
     def _reduced_loops(self, places: list[_Place]) -> None:
         """The reduced axes for some elements or vectors at once; then what follows the reductions."""
@@ -473,10 +500,11 @@ class _Emitter:
         width = self._width(ref)
         b = self._lanes(width)
         if isinstance(step, Load):
-            inside = self._inside(ref, place, width) if ref in self.ends else None
+            inside = self._inside(ref, place, width)
             return b.cast(self._load(self.operand_of[ref], place, width, inside), step.dtype)
         if isinstance(step, Inside):
-            return Lane(self._inside(ref, place, width), step.dtype)
+            inside = self._inside(ref, place, width)
+            return b.constant(True, step.dtype) if inside is None else Lane(inside, step.dtype)
         if isinstance(step, Search):
             return self._searched(step, self.operand_of[ref], place, width)
         if isinstance(step, Literal):
@@ -540,10 +568,12 @@ class _Emitter:
         return b.select(good, index, zero)
 
     def _inside(self, ref: Ref, place: _Place, width: int) -> Any:
-        """Whether the index, or that of each lane, lies within the bounds of a step."""
+        """Whether the index, or that of each lane, lies within the bounds of a step; None where it surely does."""
         b = self.b
         inside: Any = None
-        for axis, (low, high) in self.ends[ref].items():
+        for axis, (low, high) in self.ends.get(ref, {}).items():
+            if axis == self.vector and self.within:
+                continue
             index = place.index[axis]
             if width > 1:
                 index, low, high = (self._splat(x, width) for x in (index, low, high))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chainrule.native.executor import Executor
 
 ROUNDS = 15
-AT_LEAST = 20e-6
+AT_LEAST, MOST_REPEATS = 20e-6, 1024
 """Seconds: shorter kernels are run several times in one measurement."""
 
 
@@ -104,13 +104,17 @@ def _measured(executor: Executor, kernel: Kernel, row: Any, run: Callable[[], An
 
 
 def _row_time(executor: Executor, row: Any) -> float:
-    """The least time of one row, less that of a call that runs nothing."""
-    nothing = min(_timed(lambda: executor.run_rows(row[:0])) for _ in range(ROUNDS))
-    once = min(_timed(lambda: executor.run_rows(row)) for _ in range(3))
-    repeats = max(1, math.ceil(AT_LEAST / max(once, 1e-9)))
-    rows = np.ascontiguousarray(np.repeat(row, repeats, axis=0))
-    least = min(_timed(lambda: executor.run_rows(rows)) for _ in range(ROUNDS))
-    return max(least - nothing, 1e-9) / repeats
+    """The least time of one row: what so many more of it take in one call than one alone, which is mostly the call."""
+    once, repeats = _least(executor, row), 1
+    while True:
+        seconds = _least(executor, np.ascontiguousarray(np.repeat(row, 1 + repeats, axis=0))) - once
+        if seconds > AT_LEAST or repeats >= MOST_REPEATS:
+            return max(seconds, 1e-9) / repeats
+        repeats *= 4
+
+
+def _least(executor: Executor, rows: Any) -> float:
+    return min(_timed(lambda: executor.run_rows(rows)) for _ in range(ROUNDS))
 
 
 def _timed(run: Callable[[], Any]) -> float:
