@@ -35,6 +35,7 @@ step
   rows: int64[2]                                  # argument
   W: float32[3, 2]                                # state
   lr: float64                                     # state
+  steps: int64                                    # state
   # forward
   %0: float32[2, 3] = get_item(x, [rows])         # test_explain.py:LINE+1
   %1: float32[2, 2] = matmul(%0, W)               # test_explain.py:LINE+1
@@ -49,10 +50,12 @@ step
   lr_number: float = cast(lr, dtype=float64)      # test_explain.py:LINE+4
   %9: float32[3, 2] = multiply(lr_number, dL/dW)  # test_explain.py:LINE+4
   W_new: float32[3, 2] = subtract(W, %9)          # test_explain.py:LINE+4
+  steps_new: int64 = add(steps, 1)                # test_explain.py:LINE+4
   # forward
-  %11: float32[1] = get_item(h, [1:, 0])          # test_explain.py:LINE+5
+  %12: float32[1] = get_item(h, [1:, 0])          # test_explain.py:LINE+5
   store W_new in W
-  return loss, %11"""
+  store steps_new in steps
+  return loss, %12"""
     for k in range(6):
         expected = expected.replace(f"LINE+{k}", str(first + k))
     assert str(optimise(recorded())) == expected
@@ -62,14 +65,14 @@ def test_explain_counts_gates_by_pass_and_line():
     text = explain(recorded())
     lines = [line.split() for line in text.splitlines()]
     program = recorded()
-    assert lines[0] == f"step: {len(program.instructions)} gates recorded, 12 to run".split()
+    assert lines[0] == f"step: {len(program.instructions)} gates recorded, 13 to run".split()
     table = {line[0]: line[1:] for line in lines if line and line[0] in ("recorded", "prune", "fold", "merge")}
     assert list(table) == ["recorded", "prune", "fold", "merge"]
     for *roles, total, size in table.values():
         assert sum(map(int, roles)) == int(total)
         assert int(size.replace(",", "")) > 0
     assert int(table["recorded"][3]) == len(program.instructions)
-    assert int(table["prune"][3]) == 12  # the last one
+    assert int(table["prune"][3]) == 13  # the last one
     by_line = [line for line in text.splitlines() if "h = np.tanh(x[rows] @ W)" in line]
     assert by_line[0].split()[-3:] == ["3", "4", "7"]  # forward, backward, in all
 

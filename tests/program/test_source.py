@@ -38,48 +38,55 @@ EXPECTED = '''\
 import numpy as np
 
 
-def step(images, *, W1, b1, lr, velocity_W1, velocity_b1):
+def step(images, *, W1, b1, lr, momentum, velocity_W1, velocity_b1, steps):
     """images: float32 (5, 3)
     W1: float32 (3, 4)
     b1: float32 (4,)
     lr: float64 ()
+    momentum: float64 ()
     velocity_W1: float32 (3, 4)
     velocity_b1: float32 (4,)
+    steps: int64 ()
     Results are float32 where nothing else is said.
     """
     # forward
     # test_source.py:LINE+1  h = np.tanh(images @ W1 + b1)
-    matmul_1 = images @ W1                     # (5, 4)
-    add_1 = matmul_1 + b1                      # (5, 4)
-    h = np.tanh(add_1)                         # (5, 4)
+    matmul_1 = images @ W1                      # (5, 4)
+    add_1 = matmul_1 + b1                       # (5, 4)
+    h = np.tanh(add_1)                          # (5, 4)
     # test_source.py:LINE+2  loss = np.mean(np.square(h - 1.0))
-    subtract_1 = h - 1.0                       # (5, 4)
-    square_1 = np.square(subtract_1)           # (5, 4)
-    sum_1 = np.sum(square_1)                   # ()
-    loss = sum_1 / 20                          # ()
+    subtract_1 = h - 1.0                        # (5, 4)
+    square_1 = np.square(subtract_1)            # (5, 4)
+    sum_1 = np.sum(square_1)                    # ()
+    loss = sum_1 / 20                           # ()
 
     # backward
     # test_source.py:LINE+2  loss = np.mean(np.square(h - 1.0))
-    dL_dh = 0.1 * subtract_1                   # (5, 4)
+    dL_dh = 0.1 * subtract_1                    # (5, 4)
     # test_source.py:LINE+1  h = np.tanh(images @ W1 + b1)
-    multiply_1 = h * h                         # (5, 4)
-    subtract_2 = 1.0 - multiply_1              # (5, 4)
-    multiply_2 = dL_dh * subtract_2            # (5, 4)
-    dL_db1 = np.sum(multiply_2, axis=0)        # (4,)
-    dL_dW1 = images.T @ multiply_2             # (3, 4)
+    multiply_1 = h * h                          # (5, 4)
+    subtract_2 = 1.0 - multiply_1               # (5, 4)
+    multiply_2 = dL_dh * subtract_2             # (5, 4)
+    dL_db1 = np.sum(multiply_2, axis=0)         # (4,)
+    dL_dW1 = images.T @ multiply_2              # (3, 4)
 
     # update
     # test_source.py:LINE+4  optimizer.step()
-    lr_number = float(lr)                      # a number
-    multiply_3 = velocity_W1 * 0.5             # (3, 4)
-    multiply_4 = lr_number * dL_dW1            # (3, 4)
-    velocity_W1_new = multiply_3 - multiply_4  # (3, 4)
-    W1_new = W1 + velocity_W1_new              # (3, 4)
-    multiply_5 = velocity_b1 * 0.5             # (4,)
-    multiply_6 = lr_number * dL_db1            # (4,)
-    velocity_b1_new = multiply_5 - multiply_6  # (4,)
-    b1_new = b1 + velocity_b1_new              # (4,)
-    return loss, {"velocity_W1": velocity_W1_new, "W1": W1_new, "velocity_b1": velocity_b1_new, "b1": b1_new}
+    lr_number = float(lr)                       # a number
+    momentum_number = float(momentum)           # a number
+    multiply_3 = velocity_W1 * momentum_number  # (3, 4)
+    multiply_4 = lr_number * dL_dW1             # (3, 4)
+    velocity_W1_new = multiply_3 - multiply_4   # (3, 4)
+    W1_new = W1 + velocity_W1_new               # (3, 4)
+    multiply_5 = velocity_b1 * momentum_number  # (4,)
+    multiply_6 = lr_number * dL_db1             # (4,)
+    velocity_b1_new = multiply_5 - multiply_6   # (4,)
+    b1_new = b1 + velocity_b1_new               # (4,)
+    steps_new = steps + 1                       # int64 ()
+    return loss, {
+        "W1": W1_new, "velocity_W1": velocity_W1_new, "b1": b1_new, "velocity_b1": velocity_b1_new,
+        "steps": steps_new,
+    }
 '''
 
 

@@ -152,9 +152,9 @@ def net(hidden=4):
     return cr.nn.Sequential(cr.nn.Linear(3, hidden, rng=0), cr.nn.Tanh(), cr.nn.Linear(hidden, 2, rng=1))
 
 
-def fitted(folder, model=None, x=X, y=Y, momentum=0.9, **options):
+def fitted(folder, model=None, x=X, y=Y, kind=cr.optim.SGD, **options):
     model = net() if model is None else model
-    optimizer = cr.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
+    optimizer = kind(model.parameters(), lr=0.1, **({"momentum": 0.9} if kind is cr.optim.SGD else {}))
     options = {"epochs": 2, "batch": 7, "compiled": False, "checkpoint": folder, **options}
     return model, optimizer, training.fit(model, "cross_entropy", optimizer, (x, y), **options)
 
@@ -193,7 +193,7 @@ def test_resume_needs_a_place_and_begins_where_there_is_nothing(tmp_path):
         ({"shuffle": False}, "of a run with shuffle True and not False"),
         ({"x": X[:30], "y": Y[:30]}, "of a run with examples 40 and not 30"),
         ({"model": net(5)}, "of another model or optimiser: the shapes do not fit"),
-        ({"momentum": 0.0}, "of another model or optimiser: "),
+        ({"kind": cr.optim.Adam}, "of another model or optimiser: "),
         ({"callbacks": [training.EarlyStopping(3, "loss")]}, r"of a run with the callbacks .*and not .*EarlyStopping"),
     ],
     ids=["batch", "seed", "shuffle", "data", "model", "optimiser", "callbacks"],

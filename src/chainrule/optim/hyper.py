@@ -1,0 +1,141 @@
+"""What a rule declares, once: its hyper-parameters and what it keeps for each parameter.
+
+Validation, attributes, documentation, state dicts and compiled programs come from these declarations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.graph.array import Array, raw
+from chainrule.graph.mode import MODE
+from chainrule.graph.state import Parameter, State
+
+NEVER: Any = object()
+"""``off`` of a hyper-parameter that a step always reads."""
+SHARED = -1
+"""The row of the options that all groups share."""
+
+
+class Hyper:
+    """A hyper-parameter: a class attribute of an optimiser that tells the values it may have, and what it is for.
+
+    Each optimiser keeps the value in a State, so it can be read and set at any time, and a compiled step reads it when
+    it runs. Only whether it is ``off`` is part of the recording: what is off costs nothing.
+
+    Args:
+        default: the value unless told otherwise; None is for 'not at all'.
+        allowed: an interval as one writes it: ``[0, 1)`` has the 0 and not the 1.
+        about: what it is, for the documentation.
+        off: the value at which it has no effect.
+    """
+
+    name: str
+
+    def __init__(self, default: float | None, allowed: str, about: str, *, off: float | None = NEVER) -> None:
+        self.default, self.allowed, self.about, self.off = default, allowed, about, off
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return self if owner is None else owner._option(SHARED, self)
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        owner._set_option(SHARED, self, value)
+
+    def by_default(self, default: float) -> Hyper:
+        """The same one with another default."""
+        return Hyper(default, self.allowed, self.about, off=self.off)
+
+    @property
+    def switchable(self) -> bool:
+        """Whether there is a value at which it has no effect."""
+        return self.off is not NEVER
+
+    def checked(self, value: Any) -> float | None:
+        """``value`` as a float. TypeError if it is no number, ValueError if it is not in the interval."""
+        if value is None and self.off is None:
+            return None
+        number = raw(value)
+        if isinstance(number, np.ndarray) and number.shape == ():
+            number = number.item()
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"{self.name} is a number{self._or_none}, not {value!r}")
+        if not self._allows(float(number)):
+            raise ValueError(f"{self.name} must be in {self.allowed}{self._or_none}, not {value}")
+        return float(number)
+
+    @property
+    def _or_none(self) -> str:
+        return " or None" if self.off is None else ""
+
+    def _allows(self, x: float) -> bool:
+        low, high = map(float, self.allowed[1:-1].split(","))
+        return (low <= x if self.allowed[0] == "[" else low < x) and (
+            x <= high if self.allowed[-1] == "]" else x < high
+        )
+
+    def state(self, value: Any) -> State:
+        """A State that holds ``value``, checked."""
+        return State(self.stored(self.checked(value)), name=self.name)
+
+    def write(self, state: State, value: Any) -> None:
+        """Set it, checked; what is computed in a recorded function is not known yet."""
+        unknown = MODE.get().recorder is not None and isinstance(value, Array)
+        state.assign(value if unknown else self.stored(self.checked(value)))
+
+    def stored(self, value: Any) -> Any:
+        """What a State holds for ``value``: NaN for None."""
+        return math.nan if value is None else value
+
+    def told(self, held: NDArray[Any]) -> Any:
+        """The value, of what a State holds."""
+        value = held.item()
+        return None if value != value else value
+
+    def __repr__(self) -> str:
+        return f"Hyper({self.default!r}, {self.allowed!r}, {self.about!r})"
+
+
+class Flag(Hyper):
+    """A hyper-parameter that is True or False. Which of them is part of a recording."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__(False, "{False, True}", about, off=False)
+
+    def checked(self, value: Any) -> bool:
+        """``value``; TypeError if it is neither True nor False."""
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{self.name} is True or False, not {value!r}")
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a rule keeps for each parameter: a State of the parameter's shape and dtype that begins at zero.
+
+    Attributes:
+        name: the optimiser's list of these States has this name, and the formula's argument.
+        needs: a hyper-parameter: as long as that is off nothing is kept, and the formula does not get it.
+        count: the number of its updates, this one included, instead. The formula only reads it.
+    """
+
+    name: str
+    needs: str | None = None
+    count: bool = False
+
+    def begin(self, p: Parameter) -> State:
+        """The State for ``p``."""
+        return State(0 if self.count else np.zeros(p.shape, p.dtype), name=self.name)
+
+    def kept_if(self, on: Mapping[str, bool]) -> bool:
+        """Whether it is kept where these hyper-parameters are on."""
+        return self.needs is None or on[self.needs]

@@ -1,0 +1,518 @@
+"""What all optimisers have in common: everything but the rule.
+
+A rule is a subclass that declares its hyper-parameters, what it keeps for each parameter, and one pure formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from inspect import Parameter as Argument
+from inspect import Signature, signature
+from operator import attrgetter
+from textwrap import fill
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.graph.array import Array, next_number, raw
+from chainrule.graph.errors import GraphError, describe
+from chainrule.graph.mode import MODE, switched
+from chainrule.graph.number import Number
+from chainrule.graph.state import Parameter, State
+from chainrule.optim.hyper import SHARED, Flag, Hyper, Slot
+
+Schedule = Callable[[Any], Any]
+"""From the number of updates done to a factor on the step size: see ``optim.schedules``."""
+
+COMMON = ("l2", "weight_decay", "clip_value", "clip_norm")
+"""Hyper-parameters of all rules that the formula need not know."""
+
+
+class Optimizer:
+    """The base of all optimisers.
+
+    A rule of your own declares, in a subclass, its hyper-parameters as ``Hyper``, what it keeps for each parameter as
+    ``slots``, and its formula: a pure function of ``w``, ``gradient``, ``lr``, its hyper-parameters and the slots, by
+    these names, which gives the new weights and what the slots hold now. As it uses operators and
+    functions of NumPy alone, it works eagerly and compiled.
+
+    >>> import numpy as np, chainrule as cr
+    >>> class SignDescent(cr.optim.Optimizer):
+    ...     '''w <- w - lr * sign(gradient)'''
+    ...     @staticmethod
+    ...     def formula(w, gradient, lr):
+    ...         return (w - lr * np.sign(gradient),)
+    >>> w = cr.Parameter([1.0, -2.0])
+    >>> optimizer = SignDescent([w], lr=0.5, clip_norm=1.0)
+    >>> optimizer
+    SignDescent(1 parameter, lr=0.5, clip_norm=1.0)
+    >>> np.sum(w * w).backward()
+    >>> optimizer.step()
+    >>> w.value
+    array([ 0.5, -1.5], dtype=float32)
+    """
+
+    lr = Hyper(0.01, "(0, inf)", "the step size")
+    l2 = Hyper(0.0, "[0, inf)", "strength of the penalty 1/2 l2 sum(w^2): its gradient is added", off=0.0)
+    weight_decay = Hyper(
+        0.0, "[0, inf)", "what part of the weights, times lr, is taken away at each step, beside the rule", off=0.0
+    )
+    clip_value = Hyper(None, "(0, inf)", "bound on the magnitude of each element of a gradient", off=None)
+    clip_norm = Hyper(None, "(0, inf)", "bound on the norm of all gradients together; they are scaled to it", off=None)
+
+    slots: ClassVar[tuple[Slot, ...]] = ()
+    hypers: ClassVar[dict[str, Hyper]] = {}
+    """All hyper-parameters by name: ``lr``, those of the rule, those of every rule."""
+    whole_batch: ClassVar[bool] = False
+    """Whether it works on all data at once, and not on minibatches."""
+    _switchable: ClassVar[tuple[str, ...]] = ()  # those that can be off
+
+    parameters: list[Parameter]
+    steps: State
+    """How many updates were done."""
+
+    @staticmethod
+    def formula(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """The rule: of ``w``, ``gradient``, ``lr``, the slots and the hyper-parameters, to new ``w`` and slots."""
+        raise NotImplementedError("an optimiser declares its formula")
+
+    def __init_subclass__(cls) -> None:
+        declared = {k: h for base in reversed(cls.__mro__) for k, h in vars(base).items() if isinstance(h, Hyper)}
+        rule = ["lr", *(name for name in declared if name not in ("lr", *COMMON))]
+        cls.hypers = {name: declared[name] for name in (*rule, *COMMON)}
+        cls._switchable = tuple(name for name, h in cls.hypers.items() if h.switchable)
+        expected = ["w", "gradient", *rule, *(slot.name for slot in cls.slots)]
+        if list(signature(cls.formula).parameters) != expected:
+            raise TypeError(f"the formula of {cls.__name__} takes {', '.join(expected)}")
+        cls.__signature__ = _signature(cls.hypers)  # type: ignore[attr-defined]
+        cls.__doc__ = f"{cls.__doc__ or ''}\n\n{_arguments(cls.hypers)}"
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter] | Iterable[Mapping[str, Any]],
+        lr: float | None = None,
+        *,
+        schedule: Schedule | None = None,
+        **options: Any,
+    ) -> None:
+        if type(self) is Optimizer:
+            raise TypeError("Optimizer is what all rules have in common: take one, such as SGD or Adam")
+        groups = _groups(parameters)
+        self.parameters = [p for members, _ in groups for p in members]
+        if len({id(p) for p in self.parameters}) < len(self.parameters):
+            raise ValueError("a parameter is listed twice: it would be updated twice a step")
+        options = options if lr is None else {"lr": lr, **options}
+        for told in (options, *(own for _, own in groups)):
+            self._check_names(told)
+        if any("clip_norm" in own for _, own in groups):
+            raise TypeError("clip_norm bounds the norm of all gradients together: it is no option of a group")
+        shared = {name: h.state(options.get(name, h.default)) for name, h in self.hypers.items()}
+        for name, state in shared.items():
+            vars(self)[f"_{name}"] = state  # so that a printed program calls it by its name
+        self._schedule = schedule
+        self.steps = State(0, name="steps")
+        self._own = [{name: self.hypers[name].state(value) for name, value in own.items()} for _, own in groups]
+        self._options = [*({**shared, **own} for own in self._own), shared]  # a row for each group, and one for all
+        self._rows = [row for row, (members, _) in enumerate(groups) for _ in members]
+        for slot in self.slots:
+            setattr(self, slot.name, [None] * len(self.parameters))
+        self._edition = 0
+        self._structure = State(np.zeros((len(self._options), 1 + len(self._switchable)), np.int64), name="structure")
+        self._restructure()
+        self._last_write = 0
+
+    def _check_names(self, options: Mapping[str, Any]) -> None:
+        for name in options:
+            if name not in self.hypers:
+                raise TypeError(f"{type(self).__name__} has no {name}: it has {', '.join(self.hypers)}")
+
+    # ---- hyper-parameters
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups of parameters, with their options by name: ``optimizer.groups[1]["lr"]``."""
+        return [Group(self, row) for row in range(len(self._own))]
+
+    @property
+    def current_lr(self) -> float:
+        """The step size of the next update: ``lr`` times what the schedule says."""
+        factor = self._factor()
+        return self.lr if factor is None else self.lr * factor  # type: ignore[no-any-return]
+
+    def _factor(self) -> Any:
+        """What the schedule says, as a Python number or one of run time."""
+        if self.schedule is None:
+            return None
+        if MODE.get().recorder is not None:
+            return _number(self.schedule(self.steps))
+        factor = _number(self.schedule(self.steps.item()))
+        if not 0 <= factor < np.inf:
+            raise ValueError(f"the schedule gives the factor {factor} at step {self.steps.item()}")
+        return factor
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """What scales the step size: a function of the number of updates done."""
+        return self._schedule
+
+    @schedule.setter
+    def schedule(self, schedule: Schedule | None) -> None:
+        self._refuse_while_recorded("schedule")
+        self._schedule = schedule
+        self._edition += 1
+        self._restructure()
+
+    def _option(self, row: int, hyper: Hyper) -> Any:
+        """The value of an option; whether it is on becomes part of a recording."""
+        if hyper.switchable and not self._structure.value[row, 1 + self._switchable.index(hyper.name)]:
+            return hyper.off
+        return True if isinstance(hyper, Flag) else self._options[row][hyper.name].as_number()
+
+    def _set_option(self, row: int, hyper: Hyper, value: Any) -> None:
+        on = not hyper.switchable or self._is_on(row, hyper.name)
+        if not on or (not isinstance(value, Array) and hyper.checked(value) == hyper.off):
+            self._refuse_while_recorded(hyper.name)
+        hyper.write(self._options[row][hyper.name], value)
+        if MODE.get().recorder is None and hyper.switchable:
+            self._restructure()
+
+    def _refuse_while_recorded(self, name: str) -> None:
+        if MODE.get().recorder is not None:
+            raise GraphError(
+                f"setting {name} here would happen once, while it is recorded, and not when it runs compiled, "
+                "as it changes what an update consists of: do it outside"
+            )
+
+    def _is_on(self, row: int, name: str) -> bool:
+        """Whether the option has an effect by now. Once something is kept for it, it has."""
+        hyper = self.hypers[name]
+        if hyper.told(self._options[row][name]._value) != hyper.off:
+            return True
+        kept = [getattr(self, slot.name) for slot in self.slots if slot.needs == name]
+        return any(states[i] is not None for states in kept for i, own in enumerate(self._rows) if row in (own, SHARED))
+
+    def _restructure(self) -> None:
+        """Find out which options are on, make the slots that they need, and plan the steps accordingly."""
+        rows = [*range(len(self._own)), SHARED]
+        switches = [{name: self._is_on(row, name) for name in self._switchable} for row in rows]
+        for slot in self.slots:
+            states = getattr(self, slot.name)
+            for i, p in enumerate(self.parameters):
+                if states[i] is None and slot.kept_if(switches[self._rows[i]]):
+                    states[i] = slot.begin(p)
+        self._plans = [self._plan(row, on) for row, on in enumerate(switches[:SHARED])]
+        self._clips = any(on["clip_value"] or on["clip_norm"] for on in switches)
+        structure = [[self._edition, *on.values()] for on in switches]
+        if not np.array_equal(structure, self._structure._value):
+            self._structure.assign(structure)  # recordings hold as long as it is the same
+
+    def _plan(self, row: int, on: dict[str, bool]) -> _Plan:
+        options, rule = self._options[row], [name for name in self.hypers if name not in COMMON]
+        kept = [(slot, getattr(self, slot.name)) for slot in self.slots if slot.kept_if(on)]
+        return _Plan(
+            **{name: options[name] if on[name] else None for name in COMMON},
+            rule=[on[name] if isinstance(self.hypers[name], Flag) else options[name] for name in rule],
+            arrays=[states for slot, states in kept if not slot.count],
+            counts=[states for slot, states in kept if slot.count],
+        )
+
+    # ---- the step
+
+    def step(self) -> None:
+        """One update of every parameter whose gradient was written since the last step.
+
+        Gradients are clipped first, by value and then by norm; the gradient of the ``l2`` penalty is added, the weights
+        decay, and the rule moves them. Raises GraphError if there is no gradient.
+        """
+        recorder = MODE.get().recorder
+        if recorder is None:
+            self._step(_EAGERLY)
+        else:
+            recorder.remember(self, "_last_write")
+            recorder.leave(self._structure, "an update")
+            with switched(gradients=False, role="update"):
+                self._step(_Way(recorder.gradient, _detached, State.assign, _count_recorded))
+
+    def _step(self, way: _Way) -> None:
+        gradient_of, value_of, write, count_one = way
+        parameters, rows, formula = self.parameters, self._rows, self.formula
+        since, latest, reached = self._last_write, self._last_write, []
+        for i, p in enumerate(self.parameters):
+            if p._write > since and p._grad is not None:  # it may be taken away to hold a parameter still
+                reached.append(i)
+                latest = p._write if p._write > latest else latest
+        if not reached:
+            raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
+        factor = self._factor()
+        told = [_told(plan, factor) for plan in self._plans]
+        gradients = [gradient_of(parameters[i]) for i in reached]
+        if self._clips:
+            gradients = self._clipped(gradients, reached)
+        for i, gradient in zip(reached, gradients, strict=True):
+            numbers, l2, keep, arrays, counts = told[rows[i]]
+            p = parameters[i]
+            w = value_of(p)
+            if len(w.shape) > 1:  # biases are left alone
+                if l2 is not None:
+                    gradient = gradient + l2 * w
+                if keep is not None:
+                    w *= keep
+            operands = [w, gradient, *numbers]
+            for states in arrays:
+                operands.append(value_of(states[i]))
+            for states in counts:
+                count_one(states[i])
+                operands.append(states[i].as_number())
+            made = formula(*operands)
+            if made[0] is not w:
+                write(p, made[0])
+            for k, states in enumerate(arrays, 1):
+                if made[k] is not states[i]._value:
+                    write(states[i], made[k])
+        count_one(self.steps)
+        self._last_write = latest
+
+    def _clipped(self, gradients: list[Any], reached: list[int]) -> list[Any]:
+        """The gradients of the parameters with these numbers, within their bounds."""
+        bounds = [self._plans[self._rows[i]].clip_value for i in reached]
+        each = zip(gradients, bounds, strict=True)
+        gradients = [g if bound is None else _within(g, bound.as_number()) for g, bound in each]
+        norm = self.clip_norm
+        return gradients if norm is None else _scaled(gradients, norm)
+
+    # ---- what a checkpoint holds
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all that it knows, by name: ``steps``, ``lr``, ``momentum``, ``groups.1.lr``, ``velocity.0``.
+
+        An optimiser made alike that loads them goes on with the same bits. NaN is for None.
+        """
+        return {name: np.array(state._value) for name, state in {**self._numbers(), **self._kept()}.items()}
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Go on from what ``state_dict`` has given.
+
+        Raises ValueError, and changes nothing, if a name is missing or unknown, a shape or a dtype is another one, or a
+        hyper-parameter is out of range.
+        """
+        given = {name: np.asarray(value) for name, value in values.items()}
+        numbers, kept = self._numbers(), self._kept()  # States stay the same ones: compiled steps hold them
+        wanted = dict(numbers)
+        for slot in self.slots:
+            for i, p in enumerate(self.parameters):
+                name = f"{slot.name}.{i}"
+                if name in given or self._needed(slot, i, given):
+                    wanted[name] = kept[name] if name in kept else slot.begin(p)
+        check_fits(given, wanted)
+        for name in numbers.keys() - {"steps"}:
+            hyper = self.hypers[name.rpartition(".")[-1]]
+            hyper.checked(hyper.told(given[name]))
+        for name, state in (kept | wanted).items():
+            state.assign(given.get(name, 0.0))  # without momentum there is no velocity
+        for slot in self.slots:
+            states = getattr(self, slot.name)
+            states[:] = [(kept | wanted).get(f"{slot.name}.{i}") for i in range(len(states))]
+        self._restructure()
+
+    def _numbers(self) -> dict[str, State]:
+        numbers = {"steps": self.steps, **self._options[SHARED]}
+        for k, own in enumerate(self._own):
+            numbers.update({f"groups.{k}.{name}": state for name, state in own.items()})
+        return numbers
+
+    def _kept(self) -> dict[str, State]:
+        """What is kept for the parameters, by the name of the slot and the number of the parameter."""
+        kept = {f"{slot.name}.{i}": state for slot in self.slots for i, state in enumerate(getattr(self, slot.name))}
+        return {name: state for name, state in kept.items() if state is not None}
+
+    def _needed(self, slot: Slot, i: int, given: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether the options that are ``given`` need the slot for parameter number ``i``."""
+        if slot.needs is None:
+            return True
+        group = self._rows[i]
+        name = f"groups.{group}.{slot.needs}" if slot.needs in self._own[group] else slot.needs
+        hyper = self.hypers[slot.needs]
+        return name in given and hyper.told(given[name]) != hyper.off
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        # Writes are numbered within one process: the number of another says nothing here.
+        self._last_write = max(p.written for p in self.parameters)
+
+    def __repr__(self) -> str:
+        shown = {name: h.told(self._options[SHARED][name]._value) for name, h in self.hypers.items()}
+        told = [f"{name}={x}" for name, x in shown.items() if x != self.hypers[name].off]
+        many = "1 parameter" if len(self.parameters) == 1 else f"{len(self.parameters)} parameters"
+        groups = f" in {len(self._own)} groups" if len(self._own) > 1 else ""
+        return f"{type(self).__name__}({', '.join([many + groups, *told])})"
+
+
+class Group:
+    """The parameters of a group, and their options by name, to be read and set.
+
+    An option that the group was not told when the optimiser was made is the optimiser's.
+    """
+
+    def __init__(self, optimizer: Optimizer, row: int) -> None:
+        self._optimizer, self._row = optimizer, row
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The parameters of the group."""
+        pairs = zip(self._optimizer.parameters, self._optimizer._rows, strict=True)
+        return [p for p, row in pairs if row == self._row]
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The options that the group does not share with the others."""
+        return tuple(self._optimizer._own[self._row])
+
+    def __getitem__(self, name: str) -> Any:
+        return self._optimizer._option(self._row, self._optimizer.hypers[name])
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        hyper = self._optimizer.hypers[name]
+        if name not in self.own:
+            raise KeyError(f"the group shares {name} with others: set optimizer.{name}, or tell the group its own")
+        self._optimizer._set_option(self._row, hyper, value)
+
+    def __repr__(self) -> str:
+        own = "".join(f", {name}={self[name]}" for name in self.own)
+        return f"Group({len(self.parameters)} parameters{own})"
+
+
+class _Plan(NamedTuple):
+    """What a step does with the parameters of a group. None is off."""
+
+    l2: State | None
+    weight_decay: State | None
+    clip_value: State | None
+    clip_norm: State | None
+    rule: list[Any]  # what the formula takes: hyper-parameters ...
+    arrays: list[list[State]]  # ... and what is kept for each parameter
+    counts: list[list[State]]
+
+
+def _told(plan: _Plan, factor: Any) -> tuple[Any, ...]:
+    """The numbers of a plan for one step."""
+    numbers = [x if x.__class__ is bool else x.as_number() for x in plan.rule]
+    if factor is not None:
+        numbers[0] = numbers[0] * factor  # lr
+    l2 = None if plan.l2 is None else plan.l2.as_number()
+    keep = None if plan.weight_decay is None else 1 - numbers[0] * plan.weight_decay.as_number()
+    return numbers, l2, keep, plan.arrays, plan.counts
+
+
+class _Way(NamedTuple):
+    """How a step gets at gradients and values, writes values and counts: eagerly, or while it is recorded."""
+
+    gradient: Callable[[Parameter], Any]
+    value: Callable[[State], Any]
+    write: Callable[[State, Any], None]
+    count_one: Callable[[State], None]
+
+
+def _detached(state: State) -> Array:
+    return state.detach()  # type: ignore[no-any-return]
+
+
+def _replace(state: State, value: Any) -> None:
+    """``state`` holds ``value``, which was just computed and is nobody else's: there is nothing to copy."""
+    held = state._value
+    if type(value) is np.ndarray and value.dtype is held.dtype and value.shape == held.shape:
+        state._value = value
+        state.number = next_number()
+    else:
+        state.assign(value)
+
+
+def _count(state: State) -> None:
+    state._value = np.array(state._value.item() + 1)
+    state.number = next_number()
+
+
+def _count_recorded(state: State) -> None:
+    state.assign(state + 1)
+
+
+_EAGERLY = _Way(attrgetter("_grad"), State._buffer, _replace, _count)
+
+
+def _number(x: Any) -> Any:
+    """A Python number, or one of run time, which leaves float32 alone."""
+    recorder = MODE.get().recorder
+    if isinstance(x, Number):
+        return x
+    return float(raw(x)) if recorder is None or not isinstance(x, Array) else recorder.as_number(x)
+
+
+def _within(gradient: Any, bound: Any) -> Any:
+    return gradient if bound is None else np.clip(gradient, -bound, bound)
+
+
+def _scaled(gradients: list[Any], bound: Any) -> list[Any]:
+    """The gradients, scaled to the bound if their norm is larger."""
+    # In float64: the squares of large float32 numbers are infinite.
+    norm = np.sqrt(sum(np.sum(np.square(gradient.astype(np.float64))) for gradient in gradients))
+    scale = _number(bound / np.maximum(norm, bound))
+    return [gradient * scale for gradient in gradients]
+
+
+# ---- what is made of the declarations
+
+
+def _signature(hypers: Mapping[str, Hyper]) -> Signature:
+    """How an optimiser with these hyper-parameters is made."""
+    keywords = [Argument(name, Argument.KEYWORD_ONLY, default=h.default) for name, h in hypers.items()]
+    lr = keywords[0].replace(kind=Argument.POSITIONAL_OR_KEYWORD)
+    schedule = Argument("schedule", Argument.KEYWORD_ONLY, default=None)
+    return Signature([Argument("parameters", Argument.POSITIONAL_OR_KEYWORD), lr, *keywords[1:], schedule])
+
+
+def _arguments(hypers: Mapping[str, Hyper]) -> str:
+    """The hyper-parameters in words."""
+    lines = [
+        "parameters: Parameters, or groups of them as dicts: {'parameters': ..., 'lr': 0.01}.",
+        *(f"{name}: {h.about}; in {h.allowed}, {h.default} by default." for name, h in hypers.items()),
+        "schedule: a function of the number of updates done; its result times lr is the step size (optim.schedules).",
+    ]
+    return "Args:\n" + "\n".join(fill(line, 110, initial_indent="    ", subsequent_indent="        ") for line in lines)
+
+
+def _groups(parameters: Any) -> list[tuple[list[Parameter], dict[str, Any]]]:
+    """Lists of parameters, each with the options that were told along with them."""
+    try:
+        given = list(parameters)
+    except TypeError:
+        kind = type(parameters).__name__
+        raise TypeError(f"an optimiser takes a list of Parameters, model.parameters() say, not {kind}") from None
+    if not any(isinstance(x, Mapping) for x in given):
+        return [(_checked(given), {})]
+    groups = []
+    for group in given:
+        if not isinstance(group, Mapping) or "parameters" not in group:
+            raise TypeError("groups are dicts, each with its 'parameters' and maybe options of its own")
+        own = {name: value for name, value in group.items() if name != "parameters"}
+        groups.append((_checked(list(group["parameters"])), own))
+    return groups
+
+
+def _checked(parameters: list[Any]) -> list[Parameter]:
+    if not parameters:
+        raise ValueError("there are no parameters to optimise")
+    for p in parameters:
+        if not isinstance(p, Parameter):
+            raise TypeError(f"an optimiser updates Parameters, not {type(p).__name__}")
+    return parameters
+
+
+def check_fits(given: Mapping[str, NDArray[Any]], wanted: Mapping[str, State]) -> None:
+    """Raise ValueError where what is to be loaded is not just what is wanted."""
+    if lacking := wanted.keys() - given.keys():
+        raise ValueError(f"the state dict lacks {', '.join(sorted(lacking))}")
+    if unknown := given.keys() - wanted.keys():
+        raise ValueError(f"the state dict has {', '.join(sorted(unknown))}, which this optimiser does not know")
+    for name, state in wanted.items():
+        if (given[name].shape, given[name].dtype) != (state.shape, state.dtype):
+            raise ValueError(f"{name} is {describe(state._value)} here; cannot load {describe(given[name])}")
