@@ -176,6 +176,26 @@ def test_a_gradient_from_before_does_not_move_a_frozen_parameter():
     assert [bool(np.any(before[name] != after[name])) for name in before] == [False, True, True, True]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_no_optimiser_moves_a_frozen_parameter_and_it_goes_on_where_it_was(compiled):
+    net = Sequential(Linear(2, 4, rng=0), Tanh(), Linear(4, 1, rng=1))
+    optimizer = cr.optim.AdamW(net.parameters(), lr=0.1, weight_decay=0.1)
+
+    def step(x):
+        loss = np.mean(net(x) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = cr.compile(step) if compiled else step
+    for frozen in (False, True, True, False):
+        net[0]._hold(frozen)
+        before = net.state_dict()
+        run(X)
+        moved = {name for name, value in net.state_dict().items() if np.any(value != before[name])}
+        assert moved == {name for name in before if not (frozen and name.startswith("layers.0"))}
+
+
 def test_freezing_between_forward_and_backward_counts():
     net, _ = make()
     loss = np.mean(net(X) ** 2)
