@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.operands import operand
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.gates.selection import where
@@ -199,14 +198,13 @@ class SetItem(Indexed):
         shape = shape_of(v)
         read = GetItem.of(self.index)(dz, *indices)
         if not self.basic:
-            read = read * self.last_writes(shape_of(dz))(*indices)
+            order = np.arange(math.prod(read.shape)).reshape(read.shape)  # a write leaves its number
+            stamps = SetItem.of(self.index)(np.zeros(shape_of(dz), order.dtype), order, *indices)
+            read = read * (GetItem.of(self.index)(stamps, *indices) == order)
         dropped = len(shape) - len(read.shape)  # leading axes of length 1 that the assignment dropped
         if dropped > 0:
             read = np.reshape(read, (1,) * dropped + read.shape)
         return unbroadcast(read, shape)
-
-    def last_writes(self, shape: tuple[int, ...]) -> Any:
-        return PiecewiseConstant.of(last_writes, (), (self.parts, shape))
 
 
 def placed(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -228,16 +226,6 @@ def replaced(x: Any, index: Any, v: Any) -> Any:
     z = np.array(x)
     z[index] = v
     return z
-
-
-def last_writes(index: Any, shape: tuple[int, ...]) -> Any:
-    """1 where a write into an array of ``shape`` stays, 0 where a later write to the same place replaces it."""
-    size = math.prod(shape)
-    places = np.arange(size).reshape(shape)[index]
-    winner = np.zeros(size, dtype=np.intp)
-    order = np.arange(places.size).reshape(places.shape)
-    winner[places] = order
-    return (winner[places] == order).astype(np.int8)
 
 
 def getitem(x: Any, index: Any) -> Any:

@@ -18,8 +18,9 @@ from chainrule.program.program import Instruction, Operand, Value
 class Placement:
     """An index with arrays: a basic index is taken first, then the arrays pick along some of the axes left.
 
-    ``axes`` has for each axis left the axis of the result along which it lies, None where an array picks; ``arrays``
-    the array for each of those; ``array_axes`` the axes of the result along which the (broadcast) arrays lie.
+    ``axes`` has for each axis left the axis of the result along which it lies, None where an array or a number picks;
+    ``arrays`` the arrays by the axes where they pick; ``array_axes`` the axes of the result along which the (broadcast)
+    arrays lie. An axis where a number picks is sliced to its one index.
     """
 
     slices: tuple[Any, ...]
@@ -60,19 +61,35 @@ def placement(parts: tuple[Any, ...], shape: tuple[int, ...], indices: Sequence[
     """What an index with arrays of integers means for an array of ``shape``; None for what only NumPy reads."""
     arrays = [k for k in indices if isinstance(k, Value) and k.dtype.kind in "iu" and k.dtype != np.uint64]
     parts = spelled_out(parts, len(shape))
-    if len(arrays) < len(indices) or any(isinstance(p, int) for p in parts):
-        return None  # an integer beside arrays counts as one of them, which may move axes
+    if len(arrays) < len(indices) or any(isinstance(p, bool) for p in parts):
+        return None
     at = [k for k, p in enumerate(parts) if p is np.ndarray]
-    slices = tuple(slice(None) if p is np.ndarray else p for p in parts)
+    picking = [k for k, p in enumerate(parts) if p is np.ndarray or isinstance(p, int)]  # a number counts as an array
+    slices = _as_slices(parts, shape)
     sliced_shape = View(Buffer(0, np.dtype(np.int8)), 0, shape, row_major(shape)).sliced(slices).shape
     together = np.broadcast_shapes(*(k.shape for k in arrays))
-    first = at[0] if at == list(range(at[0], at[-1] + 1)) else 0  # arrays apart from each other: their axes come first
+    neighbours = picking == list(range(picking[0], picking[-1] + 1))
+    first = picking[0] if neighbours else 0  # arrays apart from each other: their axes come first
     array_axes = tuple(range(first, first + len(together)))
-    others = [n for n, p in zip(sliced_shape, parts, strict=True) if p is not np.ndarray]
+    others = [n for k, n in enumerate(sliced_shape) if k not in picking]
     result = (*others[:first], *together, *others[first:])
     rest = iter(d for d in range(len(result)) if d not in array_axes)
-    axes = tuple(None if p is np.ndarray else next(rest) for p in parts)
+    axes = tuple(None if k in picking else next(rest) for k in range(len(parts)))
     return Placement(slices, sliced_shape, axes, dict(zip(at, arrays, strict=True)), array_axes, result)
+
+
+def _as_slices(parts: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """An index that keeps every axis: whole where an array picks, of length 1 where a number does."""
+    lengths = iter(shape)
+    made: list[Any] = []
+    for part in parts:
+        n = None if part is None else next(lengths)
+        if part is np.ndarray:
+            part = slice(None)
+        elif isinstance(part, int) and n is not None:
+            part = slice(part % n, part % n + 1)
+        made.append(part)
+    return tuple(made)
 
 
 def pieces_of(i: Instruction) -> tuple[Piece, ...] | None:
