@@ -86,9 +86,8 @@ class Checkpoint(Callback):
         """Save the run as it is now."""
         if self._saved == _place(run):
             return
-        now = Snapshot(run.model, run.optimizer)
-        arrays = {f"model.{name}": value for name, value in now.model.items()}
-        arrays |= {f"optimizer.{name}": value for name, value in now.optimizer.items()}
+        arrays = {f"model.{name}": value for name, value in run.model.state_dict().items()}
+        arrays |= {f"optimizer.{name}": value for name, value in run.optimizer.state_dict().items()}
         arrays |= {f"epoch.{name}": column for name, column in zip(COLUMNS, run.position.columns(), strict=False)}
         for key, callback in _by_key(run.callbacks).items():
             arrays |= {f"{key}.{name}": value for name, value in callback.state_dict().items()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.random import Generator
 from chainrule.training.steps import Results
 
 COLUMNS = ("loss", "penalty")
@@ -45,10 +45,13 @@ class Position:
 def epoch_order(seed: int, step: int, count: int) -> NDArray[np.int64]:
     """The order of ``count`` rows in the epoch that begins at this step of the optimiser.
 
-    It is a function of these alone, so it does not matter in how many runs the epochs are done. The number made of
-    seed and step is one that nobody chooses as a seed for something else.
+    It is a function of these alone, so it does not matter in how many runs the epochs are done. (The words are those of
+    NumPy's Philox4x64, which are the same everywhere: for the short streams of small sets it is ten times as fast as a
+    ``cr.random.Generator``, whose draws can be recorded.)
 
     >>> epoch_order(0, 45, 5)
-    array([1, 4, 0, 3, 2])
+    array([3, 2, 4, 1, 0])
     """
-    return Generator((seed << 65) | (1 << 64) | step).permutation(count)
+    digest = hashlib.blake2b(f"order of an epoch, {seed}, {step}".encode(), digest_size=16).digest()
+    words = np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(count)
+    return np.argsort(words)  # of 64 bits: two are equal once in a universe

@@ -155,16 +155,19 @@ class Run:
             return
         rest = order if order is None else order[self.step * self.batch :]
         pieces = self._steps.pieces(self._examples, self.batch, rest)
+        before = Snapshot(self.model, self.optimizer)
         while self.step < self.steps_per_epoch:
-            yield self._advance(pieces, order)
+            before.take()
+            yield self._advance(pieces, order, before)
 
-    def _advance(self, pieces: Iterator[Results], order: NDArray[np.int64] | None) -> NDArray[Any]:
+    def _advance(self, pieces: Iterator[Results], order: NDArray[np.int64] | None, before: Snapshot) -> NDArray[Any]:
         """The next steps: all of them, or as if nothing had been. Their losses."""
-        before, position, begin = Snapshot(self.model, self.optimizer), self.position, perf_counter()
+        position, begin = self.position, perf_counter()
         try:
             with np.errstate(all="ignore"):
                 results = next(pieces)
-            if not _not_finite(results, before):
+                found = _not_finite(results, before)
+            if found is None:
                 self.position = position.further(results, perf_counter() - begin)
                 return results[0]
         except BaseException:
@@ -197,12 +200,13 @@ class Run:
     def _culprit(self, count: int, order: NDArray[np.int64] | None) -> DivergedError:
         """Which of the next ``count`` steps goes wrong, and where in it; those before it are done by then."""
         order = np.arange(self._examples.size) if order is None else order
+        before = Snapshot(self.model, self.optimizer)
         for _ in range(count):
-            before, position = Snapshot(self.model, self.optimizer), self.position
-            rows = order[self.step * self.batch :][: self.batch]
+            before.take()
+            position, rows = self.position, order[self.step * self.batch :][: self.batch]
             with np.errstate(all="ignore"):
                 results = next(self._steps.pieces(self._examples, self.batch, rows))
-            found = _not_finite(results, before)
+                found = _not_finite(results, before)
             if found is None:
                 self.position = position.further(results, 0.0)
                 continue

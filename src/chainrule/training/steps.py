@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
@@ -14,6 +15,7 @@ from chainrule.graph.array import ancestors, raw
 from chainrule.graph.errors import NonFiniteError
 from chainrule.graph.mode import nonfinite
 from chainrule.graph.scope import scopes
+from chainrule.graph.state import State
 from chainrule.nn import Module
 from chainrule.program.minibatches import A_WHILE, Minibatches
 from chainrule.training.evaluation import Loss, loss_named
@@ -93,22 +95,31 @@ class Steps:
 
 
 class Snapshot:
-    """What a step changes, as it was: the model's States and the optimiser's."""
+    """What steps change, the model's States and the optimiser's, as it was when it was taken."""
 
     def __init__(self, model: Module, optimizer: Any) -> None:
-        self._model, self._optimizer = model, optimizer
-        self.model, self.optimizer = model.state_dict(), optimizer.state_dict()
+        own = {f"the optimiser's {name}": state for name, state in optimizer.named_states().items()}
+        self._states: dict[str, State] = model.named_states() | own
+        self._values = {name: np.array(state._value) for name, state in self._states.items()}
+
+    def take(self) -> None:
+        """Take it anew."""
+        for name, state in self._states.items():
+            np.copyto(self._values[name], state._value)
 
     def put_back(self) -> None:
         """Let everything be as it was."""
-        self._model.load_state_dict(self.model)
-        self._optimizer.load_state_dict(self.optimizer)
+        for name, state in self._states.items():
+            state.assign(self._values[name])
 
     def spoiled(self) -> str | None:
         """The name of a State that is not finite by now, and was then; None if there is none."""
-        now = Snapshot(self._model, self._optimizer)
-        for owner, old, new in (("", self.model, now.model), ("the optimiser's ", self.optimizer, now.optimizer)):
-            for name, value in new.items():
-                if value.dtype.kind == "f" and not np.isfinite(value).all() and np.isfinite(old[name]).all():
-                    return owner + name
+        for name, state in self._states.items():
+            if not _is_finite(state._value) and _is_finite(self._values[name]):
+                return name
         return None
+
+
+def _is_finite(value: NDArray[Any]) -> bool:
+    """Whether all elements are; found out by the sum of their squares, which is quick, unless that overflows."""
+    return value.dtype.kind != "f" or math.isfinite(np.vdot(value, value)) or bool(np.isfinite(value).all())
