@@ -22,7 +22,7 @@ from chainrule.graph.number import Number
 from chainrule.graph.state import Parameter, State
 from chainrule.optim.hyper import SHARED, Flag, Hyper, Slot
 
-Schedule = Callable[[Any], Any]
+Scale = Callable[[Any], Any]
 """From the number of updates done to a factor on the step size: see ``optim.schedules``."""
 
 COMMON = ("l2", "weight_decay", "clip_value", "clip_norm")
@@ -93,7 +93,7 @@ class Optimizer:
         parameters: Iterable[Parameter] | Iterable[Mapping[str, Any]],
         lr: float | None = None,
         *,
-        schedule: Schedule | None = None,
+        schedule: Scale | None = None,
         **options: Any,
     ) -> None:
         if type(self) is Optimizer:
@@ -152,12 +152,12 @@ class Optimizer:
         return factor
 
     @property
-    def schedule(self) -> Schedule | None:
+    def schedule(self) -> Scale | None:
         """What scales the step size: a function of the number of updates done."""
         return self._schedule
 
     @schedule.setter
-    def schedule(self, schedule: Schedule | None) -> None:
+    def schedule(self, schedule: Scale | None) -> None:
         self._refuse_while_recorded("schedule")
         self._schedule = schedule
         self._edition += 1
@@ -283,16 +283,12 @@ class Optimizer:
 
     # ---- what a checkpoint holds
 
-    def named_states(self) -> dict[str, State]:
-        """Every State that it changes or is told, by name: ``steps``, ``lr``, ``momentum``, ``velocity.0``."""
-        return {**self._numbers(), **self._kept()}
-
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all that it knows, by name: ``steps``, ``lr``, ``momentum``, ``groups.1.lr``, ``velocity.0``.
 
         An optimiser made alike that loads them goes on with the same bits. NaN is for None.
         """
-        return {name: np.array(state._value) for name, state in self.named_states().items()}
+        return {name: np.array(state._value) for name, state in {**self._numbers(), **self._kept()}.items()}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` has given.
