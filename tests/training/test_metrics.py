@@ -48,6 +48,14 @@ def test_r2_of_targets_that_do_not_vary_is_scikit_learns():
         assert METRICS["r2"](guess, y) == theirs.r2_score(y, guess)
 
 
+def test_a_column_fits_a_vector():
+    for name in ("mae", "rmse", "r2"):
+        value = METRICS[name](GUESSES[:, 0], NUMBERS[:, 0])
+        assert METRICS[name](GUESSES[:, :1], NUMBERS[:, 0]) == METRICS[name](GUESSES[:, 0], NUMBERS[:, :1]) == value
+    yes = NUMBERS[:, 0] > 0
+    assert METRICS["accuracy"](GUESSES[:, :1], yes) == np.mean((GUESSES[:, 0] > 0) == yes)
+
+
 def test_what_is_to_become_large_is_a_metric():
     assert set(METRICS) >= LARGER_IS_BETTER
 

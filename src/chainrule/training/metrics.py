@@ -166,7 +166,11 @@ def _mean(values: NDArray[Any], weights: Any) -> float:
 
 
 def _pair(outputs: Any, targets: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    return np.asarray(raw(outputs)), np.asarray(raw(targets))
+    """Both as ndarrays; a column (n, 1) and a vector (n,) fit each other, as they do for losses."""
+    outputs, targets = np.asarray(raw(outputs)), np.asarray(raw(targets))
+    if {outputs.shape, targets.shape} == {(targets.size,), (targets.size, 1)}:
+        return np.ravel(outputs), np.ravel(targets)
+    return outputs, targets
 
 
 def _scores(name: str, outputs: Any, targets: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
