@@ -30,8 +30,11 @@ from chainrule.graph.errors import ChainruleError, CompileWarning, GraphError, N
 from chainrule.graph.memory import keep_freed_memory
 from chainrule.graph.mode import no_grad, nonfinite
 from chainrule.graph.state import Parameter, State
+from chainrule.inspect.diagnose import diagnose
+from chainrule.inspect.diagnosis import Diagnosis
 from chainrule.inspect.draw import draw
 from chainrule.inspect.explain import explain
+from chainrule.inspect.report import report
 from chainrule.inspect.why import why
 from chainrule.native.cores import get_threads, set_threads
 from chainrule.native.store import kernel_store
@@ -43,6 +46,7 @@ __all__ = [
     "ChainruleError",
     "CompileWarning",
     "Compiled",
+    "Diagnosis",
     "Edge",
     "Gate",
     "GradientError",
@@ -56,6 +60,7 @@ __all__ = [
     "compile",
     "constant",
     "data",
+    "diagnose",
     "draw",
     "edges",
     "elu",
@@ -86,6 +91,7 @@ __all__ = [
     "prelu",
     "random",
     "relu",
+    "report",
     "scan",
     "scatter_add",
     "selu",

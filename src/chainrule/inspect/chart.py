@@ -140,7 +140,7 @@ def point_chart(
     return _svg(title, width, height, parts)
 
 
-def histogram(values: Any, *, title: str, bins: int = 40, width: float = 220, height: float = 110) -> str:
+def histogram(values: Any, *, title: str, bins: int = 40, width: float = 220, height: float = 116) -> str:
     """How often values occur: bars from the smallest to the largest, which are written below them.
 
     >>> histogram([0.0, 0.0, 1.0], title="Activations", bins=2).count('class="cr-bar"')
@@ -151,7 +151,7 @@ def histogram(values: Any, *, title: str, bins: int = 40, width: float = 220, he
     if not finite.size:
         return note(f"{title}: no finite number", width)
     counts, edges = np.histogram(finite, bins)
-    over, top, floor = Scale(edges[0], edges[-1], 8, width - 8), 22.0, height - 18
+    over, top, floor = Scale(edges[0], edges[-1], 8, width - 8), 28.0, height - 18
     parts = [f'<line class="cr-axis" x1="8" x2="{width - 8:g}" y1="{floor:g}" y2="{floor:g}"/>']
     for count, left, right in zip(counts, over(edges[:-1]), over(edges[1:]), strict=True):
         if count:
