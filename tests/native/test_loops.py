@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from chainrule.gates.arithmetic import Add, Multiply
+from chainrule.native.accesses import BAD_INDEX
 from chainrule.native.jit import compile_ir
-from chainrule.native.loops import BAD_INDEX, Pointer, arguments, kernel_text, structure, tile
+from chainrule.native.loops import kernel_text
 from chainrule.native.nest import Access, Apply, Literal, Load, Nest, Reduce, Store, arranged
+from chainrule.native.structure import Pointer, arguments, structure, tile
 from chainrule.native.views import Buffer
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")

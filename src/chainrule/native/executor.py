@@ -33,13 +33,14 @@ from chainrule.native.entry import (
     canonical,
 )
 from chainrule.native.jit import Recipe, compile_recipes
-from chainrule.native.loops import Pointer, arguments, kernel_text, lanes_of, structure, tile
+from chainrule.native.loops import kernel_text
 from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
 from chainrule.native.products import choose_split, product_ir, product_kernel, product_recipe, scratch_bytes
 from chainrule.native.random_words import with_random_words
 from chainrule.native.repeat import Repeat, loop_code
 from chainrule.native.repeat import block as loop_block
+from chainrule.native.structure import Pointer, arguments, lanes_of, structure, tile
 from chainrule.native.target import current
 from chainrule.native.team import team
 from chainrule.native.views import Buffer, View

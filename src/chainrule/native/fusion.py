@@ -4,48 +4,32 @@ Each instruction joins a group that already makes what it reads, if it runs over
 gates, the reduction they feed, and what is done with a matrix product become one nest each. Views (transposes,
 broadcasts, slices, reshapes) are no work at all: they are read where their elements lie. Cheap gates on values that lie
 in memory anyway are computed again wherever they are read, which costs less than storing their results.
-
-Axes of length 1 do not count: a group runs over the other axes of a shape, its *space*.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.gates.activation import LeakyRelu, Relu
-from chainrule.gates.arithmetic import Absolute, Add, Multiply, Negative, Square, Subtract
+from chainrule.gates.arithmetic import Multiply
 from chainrule.gates.constant import PiecewiseConstant
 from chainrule.gates.indexing import GetItem, ScatterAdd, SetItem
 from chainrule.gates.product import Matmul
 from chainrule.gates.reduction import Cumprod, Cumsum, Max, Min, Prod, Sum
-from chainrule.gates.selection import Maximum, Minimum, Where
-from chainrule.gates.shape import BroadcastTo, Cast, Concatenate, Pad, Reshape, Transpose
+from chainrule.gates.selection import Where
+from chainrule.gates.shape import BroadcastTo, Concatenate, Pad, Reshape, Transpose
 from chainrule.graph.array import raw
-from chainrule.native.indexing import Piece, pieces_of, placement, spelled_out
+from chainrule.native.axes import Axes, Padding, broadcast_axes, by_ones, moved, own_axes, padding, sliced_axes, space
+from chainrule.native.group import Group, Read, Sought, Within
+from chainrule.native.indexing import pieces_of, placement, spelled_out
+from chainrule.native.lowered import NATIVE, cheap, in_native_dtypes, pointwise, told
 from chainrule.native.nest import Apply, Literal, Reduce, Ref, Running
 from chainrule.native.views import Buffer, View, element_strides, row_major
-from chainrule.program.program import Instruction, Operand, Program, Value
-
-
-@dataclass(frozen=True)
-class Shifted:
-    """A value's axis that begins later along an axis of the group: its index is that of the group, less ``by``.
-
-    Without an axis it is the one index ``-by``. ``extent`` is the length of the group's axis.
-    """
-
-    axis: int | None
-    by: int
-    extent: int
-
-
-Axes = tuple[int | Shifted | None, ...]
-"""For each axis of a value the axis of the group along which it lies, None where it is repeated or has length 1."""
+from chainrule.program.program import Instruction, Program, Value
 
 SMALL_PRODUCT = 16_384
 """A matrix product of fewer multiplications is a plain loop nest."""
@@ -57,36 +41,6 @@ LOOK_BACK = 6
 """How many of the latest groups are asked whether they read the same values."""
 LONGEST_CHAIN = 12
 """How many gates are applied again, at most, rather than their result stored."""
-MOST_STEPS = 96
-"""How many steps a nest has at most: beyond that registers and compile time suffer."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """Load elements of a value from memory. ``computed`` are the steps that index some of its axes."""
-
-    value: Value
-    axes: Axes
-    computed: tuple[tuple[int, Ref], ...]
-    dtype: np.dtype[Any]
-
-
-@dataclass(frozen=True)
-class Sought:
-    """How many elements of a sorted sequence come before the number of a step: see ``nest.Search``."""
-
-    value: Value
-    number: Ref
-    side: str
-    dtype: np.dtype[Any] = np.dtype(np.int64)  # noqa: RUF009  dtypes do not change
-
-
-@dataclass(frozen=True)
-class Within:
-    """Whether the index lies within bounds, by axis of the group."""
-
-    bounds: dict[int, tuple[int, int]]
-    dtype: np.dtype[Any] = np.dtype(np.bool_)  # noqa: RUF009  dtypes do not change
 
 
 @dataclass(frozen=True)
@@ -97,86 +51,6 @@ class Alias:
     view: Callable[[View], View | None]
     axes: Callable[[Axes], Axes] | None
     """The base's axes from this value's; None where elements are not simply along other axes."""
-
-
-@dataclass(eq=False)
-class Group:
-    """What runs in one kernel: steps over a space, of which some axes may be reduced.
-
-    ``product`` are the operands of a matrix product, or of a batch of them, whose result the steps read; ``pieces`` are
-    what a value is put together of; ``library`` is an instruction that NumPy runs.
-    """
-
-    full: tuple[int, ...]
-    reduced: frozenset[int] = frozenset()
-    steps: list[Any] = field(default_factory=list)
-    refs: dict[tuple[Value, Axes], Ref] = field(default_factory=dict)
-    late: set[Ref] = field(default_factory=set)
-    made: dict[Value, tuple[Ref, Axes]] = field(default_factory=dict)
-    """The values that are computed here: by which step, and along which axes."""
-    number: int = -1
-    closed: bool = False
-    """Whether nothing more joins it."""
-    product: tuple[Value, Value, Value] | None = None
-    pieces: tuple[Value, tuple[Piece, ...]] | None = None
-    library: Instruction | None = None
-    instructions: list[Instruction] = field(default_factory=list)
-
-    @property
-    def kept(self) -> tuple[int, ...]:
-        return tuple(a for a in range(len(self.full)) if a not in self.reduced)
-
-    @property
-    def is_nest(self) -> bool:
-        """Whether it is a loop nest and nothing else."""
-        return self.product is None and self.pieces is None and self.library is None
-
-    @property
-    def open(self) -> bool:
-        return self.pieces is None and self.library is None and not self.closed and len(self.steps) < MOST_STEPS
-
-    @property
-    def can_fail(self) -> bool:
-        """Whether it can meet a bad index, or what NumPy raises."""
-        pieces = self.pieces[1] if self.pieces is not None else ()
-        reading = any(isinstance(s, Read) and s.computed for s in self.steps)
-        return self.library is not None or reading or any(piece.place is not None for piece in pieces)
-
-    def add(self, step: Any, late: bool) -> Ref:
-        self.steps.append(step)
-        ref = len(self.steps) - 1
-        if late:
-            self.late.add(ref)
-        return ref
-
-    def reads(self) -> list[Value]:
-        """The values that are read from memory."""
-        values = [s.value for s in self.steps if isinstance(s, (Read, Sought))]
-        if self.product is not None:
-            values = [v for v in values if v is not self.product[2]] + list(self.product[:2])
-        if self.pieces is not None:
-            for piece in self.pieces[1]:
-                values += piece.reads()
-        if self.library is not None:
-            values += list(self.library.reads())
-        return values
-
-
-def space(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that count."""
-    return tuple(n for n in shape if n != 1)
-
-
-def own_axes(shape: tuple[int, ...], among: Sequence[int | Shifted | None] | None = None) -> Axes:
-    """The axes of a value over its own space (or over those axes of a larger one)."""
-    numbers = iter(among if among is not None else range(len(shape)))
-    return tuple(None if n == 1 else next(numbers) for n in shape)
-
-
-def broadcast_axes(shape: tuple[int, ...], result: tuple[int, ...], axes: Axes) -> Axes:
-    """The axes of an operand of ``shape`` whose result of shape ``result`` has ``axes``."""
-    missing = len(result) - len(shape)
-    return tuple(None if n == 1 else axes[missing + d] for d, n in enumerate(shape))
 
 
 class Fusion:
@@ -257,14 +131,14 @@ class Fusion:
             if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or _slices_by_ones(i) or padding(i):
                 if i.result in certain:
                     certain.update(i.reads())
-            elif not (_pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod, Cumsum, Cumprod))):
+            elif not (pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod, Cumsum, Cumprod))):
                 certain.update(i.reads())
         return certain
 
     def _deferrable(self, i: Instruction) -> bool:
         """Whether a gate is rather applied wherever its result is read; ``again`` counts the gates of such a chain."""
         padded = padding(i) is not None
-        if not (padded or (_pointwise(i) and cheap(i.gate))) or i.result in self.in_memory:
+        if not (padded or (pointwise(i) and cheap(i.gate))) or i.result in self.in_memory:
             return False
         gates = sum(self.again.get(self.root(x), 0) for x in i.reads())
         if padded:
@@ -298,13 +172,13 @@ class Fusion:
             return
         if self._deferrable(i):
             self.deferred.add(i.result)
-        elif _pointwise(i):
+        elif pointwise(i):
             self._place_pointwise(i)
-        elif isinstance(i.gate, (Sum, Max, Min, Prod)) and _in_native_dtypes(i):
+        elif isinstance(i.gate, (Sum, Max, Min, Prod)) and in_native_dtypes(i):
             self._place_reduction(i)
-        elif isinstance(i.gate, (Cumsum, Cumprod)) and _in_native_dtypes(i):
+        elif isinstance(i.gate, (Cumsum, Cumprod)) and in_native_dtypes(i):
             self._place_running(i)
-        elif isinstance(i.gate, Matmul) and _in_native_dtypes(i):
+        elif isinstance(i.gate, Matmul) and in_native_dtypes(i):
             self._place_product(i)
         elif padding(i) is not None:
             self._place_pointwise(i)
@@ -350,7 +224,7 @@ class Fusion:
                 among = group.kept if late else tuple(range(len(group.full)))
                 if tuple(group.full[a] for a in among) != wanted:
                     continue
-                if all(self._readable(group, x, _moved(axes, among), late) for x, axes in needs):
+                if all(self._readable(group, x, moved(axes, among), late) for x, axes in needs):
                     return group, late
         return self._new(wanted), False
 
@@ -406,7 +280,7 @@ class Fusion:
         pad = padding(i)
         if pad is not None:
             return self._padded(group, i, pad, axes, late)
-        dtypes = i.gate.computes_in(*map(_told, i.operands))
+        dtypes = i.gate.computes_in(*map(told, i.operands))
         refs = []
         for x, dtype in zip(i.operands, dtypes, strict=True):
             if not isinstance(x, Value):
@@ -505,7 +379,12 @@ class Fusion:
         options = dict(gate.kwargs)
         a, number = (*i.operands, options.pop("v", None))[:2]
         side = options.pop("side", "left")
-        if options.pop("sorter", None) is not None or options or not isinstance(a, Value) or side not in SIDES:
+        if (
+            options.pop("sorter", None) is not None
+            or options
+            or not isinstance(a, Value)
+            or side not in ("left", "right")
+        ):
             return False
         told = number.dtype if isinstance(number, Value) else np.asarray(number).dtype
         dtype = np.result_type(a.dtype, told)
@@ -596,7 +475,7 @@ class Fusion:
 
     def _place_pieces(self, i: Instruction) -> bool:
         pieces = pieces_of(i) if isinstance(i.gate, (ScatterAdd, SetItem, Concatenate, Pad)) else None
-        if pieces is None or not _in_native_dtypes(i):
+        if pieces is None or not in_native_dtypes(i):
             return False
         for x in i.reads():
             self._settle(x)
@@ -648,168 +527,9 @@ def _transposed(base: Value, order: tuple[int, ...]) -> Alias:
     return Alias(base, lambda v: v.transposed(order), axes)
 
 
-def _moved(axes: Axes, among: tuple[int, ...]) -> Axes:
-    """Axes of a result's own space as axes of the group it joins."""
-
-    def moved(along: int | Shifted | None) -> int | Shifted | None:
-        if isinstance(along, Shifted):
-            return along if along.axis is None else replace(along, axis=among[along.axis])
-        return None if along is None else among[along]
-
-    return tuple(map(moved, axes))
-
-
-def shifted(along: int | Shifted | None, by: int, extent: int) -> int | Shifted | None:
-    """An axis of a value that begins ``by`` later."""
-    if isinstance(along, Shifted):
-        return replace(along, by=along.by + by)
-    return along if by == 0 else Shifted(along, by, extent)
-
-
-def sliced_axes(shape: tuple[int, ...], parts: tuple[Any, ...], result: tuple[int, ...]) -> Any:
-    """The axes of what a basic index slices, from those of the slice; None unless it goes by steps of one."""
-    if not _by_ones(parts):
-        return None
-
-    def axes(mine: Axes) -> Axes:
-        along, lengths, made = iter(mine), iter(result), []
-        dims = iter(shape)
-        for part in parts:
-            if part is None:
-                next(along), next(lengths)
-                continue
-            n = next(dims)
-            if isinstance(part, slice):
-                start = part.indices(n)[0]
-                made.append(shifted(next(along), -start, next(lengths)))
-            else:
-                made.append(shifted(None, -(int(part) % n), 1))
-        return tuple(made)
-
-    return axes
-
-
-def _by_ones(parts: tuple[Any, ...]) -> bool:
-    """Whether every slice of an index goes by steps of one."""
-    return all(p.step in (None, 1) for p in parts if isinstance(p, slice))
-
-
-def _slices_by_ones(i: Instruction) -> bool:
-    return isinstance(i.gate, GetItem) and i.gate.basic and _by_ones(i.gate.parts)
-
-
-@dataclass(frozen=True)
-class Padding:
-    """A source within zeros: for each axis of the result, the source's axis (None: a single index) and its begin."""
-
-    source: Value
-    shape: tuple[int, ...]
-    dims: tuple[int | None, ...]
-    lows: tuple[int, ...]
-
-    def axes(self, axes: Axes) -> Axes:
-        """The axes of the source from those of the result."""
-        made: list[int | Shifted | None] = [None] * len(self.source.shape)
-        for along, dim, low, n in zip(axes, self.dims, self.lows, self.shape, strict=True):
-            if dim is not None and self.source.shape[dim] != 1:
-                partly = isinstance(along, int) and self.source.shape[dim] != n
-                made[dim] = Shifted(along, low, n) if partly else shifted(along, low, n)  # type: ignore[arg-type]
-        return tuple(made)
-
-    def bounds(self, axes: Axes) -> dict[int, tuple[int, int]]:
-        """Where the source lies, by axis of the group."""
-        made: dict[int, tuple[int, int]] = {}
-        for axis, by, low, length, n in self._places(axes):
-            if axis is not None and (low, length) != (0, n):
-                made[axis] = by + low, by + low + length
-        return made
-
-    def misses(self, axes: Axes) -> bool:
-        """Whether a single index is read along some axis, and it lies beside the source."""
-        return any(axis is None and not low <= -by < low + length for axis, by, low, length, _ in self._places(axes))
-
-    def _places(self, axes: Axes) -> Iterator[tuple[int | None, int, int, int, int]]:
-        """For each axis: that of the group, its shift, where the source begins, its length and that of the result."""
-        for along, dim, low, n in zip(axes, self.dims, self.lows, self.shape, strict=True):
-            axis, by = (along.axis, along.by) if isinstance(along, Shifted) else (along, 0)
-            yield axis, by, low, 1 if dim is None else self.source.shape[dim], n
-
-
-def padding(i: Instruction) -> Padding | None:
-    """What a gate that writes its operand into zeros, by steps of one, comes to; None for any other gate."""
-    gate = i.gate
-    if not isinstance(gate, (Pad, ScatterAdd)) or not isinstance(i.operands[0], Value):
-        return None
-    source, shape = i.operands[0], i.result.shape
-    if 0 in source.shape or source.dtype not in NATIVE or i.result.dtype not in NATIVE:
-        return None
-    if isinstance(gate, Pad):
-        return Padding(source, shape, tuple(range(len(shape))), tuple(low for low, _ in gate.widths))
-    if not gate.basic:
-        return None
-    parts = spelled_out(gate.parts, len(shape))
-    if None in parts or not _by_ones(parts):
-        return None
-    numbers = iter(range(len(source.shape)))
-    dims = tuple(next(numbers) if isinstance(p, slice) else None for p in parts)
-    lows = tuple(p.indices(n)[0] if isinstance(p, slice) else int(p) % n for p, n in zip(parts, shape, strict=True))
-    return Padding(source, shape, dims, lows)
-
-
 def _unit_reshape(i: Instruction) -> bool:
     return isinstance(i.gate, Reshape) and all(space(x.shape) == space(i.result.shape) for x in i.reads())
 
 
-def _told(x: Operand) -> Any:
-    """An operand as promotion of dtypes wants to be told of it: its dtype, or a Python number of its type."""
-    if not isinstance(x, Value):
-        return x
-    return {"f": 0.5, "i": 0, "b": False}[x.dtype.kind] if x.weak else x.dtype
-
-
-CHEAP = (Add, Subtract, Multiply, Negative, Square, Absolute, Maximum, Minimum, Where, Relu, LeakyRelu, Cast)
-"""Gates that take an instruction or two: applying them again costs less than storing what they gave."""
-CHEAP_FUNCTIONS = frozenset((
-    np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal, np.logical_and, np.logical_or,
-    np.logical_not, np.logical_xor, np.isnan, np.bitwise_and, np.bitwise_or, np.invert,
-))  # fmt: skip
-"""So do these functions."""
-NATIVE = frozenset(np.dtype(code) for code in "?bBhHiIlLqQfd")
-"""The dtypes that native code handles."""
-
-
-SIDES = ("left", "right")
-
-
-def cheap(gate: Any) -> bool:
-    """Whether a gate is rather applied again than stored."""
-    return isinstance(gate, CHEAP) or getattr(gate, "function", None) in CHEAP_FUNCTIONS
-
-
-def lowers(gate: Any) -> bool:
-    """Whether the gate says what it is in native code."""
-    return getattr(gate, "lower", None) is not None
-
-
-def _pointwise(i: Instruction) -> bool:
-    """Whether native code computes the gate element by element."""
-    gate = i.gate
-    return (
-        gate.elementwise
-        and not isinstance(gate, BroadcastTo)
-        and lowers(gate)
-        and _in_native_dtypes(i)
-        and _computable(i)
-    )
-
-
-def _computable(i: Instruction) -> bool:
-    """Whether the gate is native for these operands: the powers of integers are not, say."""
-    try:
-        return NATIVE.issuperset(i.gate.computes_in(*map(_told, i.operands)))
-    except TypeError:
-        return False
-
-
-def _in_native_dtypes(i: Instruction) -> bool:
-    return all(x.dtype in NATIVE for x in (*i.reads(), i.result))
+def _slices_by_ones(i: Instruction) -> bool:
+    return isinstance(i.gate, GetItem) and i.gate.basic and by_ones(i.gate.parts)

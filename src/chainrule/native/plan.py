@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.array import raw
-from chainrule.native.fusion import Axes, Fusion, Group, Read, Shifted, Sought, Within, broadcast_axes, own_axes, space
+from chainrule.native.axes import Axes, Shifted, broadcast_axes, own_axes, space
+from chainrule.native.fusion import Fusion
+from chainrule.native.group import Group, Read, Sought, Within
 from chainrule.native.indexing import Piece
 from chainrule.native.nest import (
     Access,

@@ -30,8 +30,8 @@ from chainrule.graph.array import new_leaf
 from chainrule.graph.state import State
 from chainrule.native.dispatch import read_ir
 from chainrule.native.jit import compile_ir
-from chainrule.native.loops import Pointer
 from chainrule.native.nest import Access, Literal, Load, Nest, Store, arranged, whole
+from chainrule.native.structure import Pointer
 from chainrule.native.views import Buffer, View, row_major
 from chainrule.program.loop import Part, Scan
 from chainrule.program.passes import prune
