@@ -283,16 +283,12 @@ class Optimizer:
 
     # ---- what a checkpoint holds
 
-    def named_states(self) -> dict[str, State]:
-        """Every State that it changes or is told, by name: ``steps``, ``lr``, ``momentum``, ``velocity.0``."""
-        return {**self._numbers(), **self._kept()}
-
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all that it knows, by name: ``steps``, ``lr``, ``momentum``, ``groups.1.lr``, ``velocity.0``.
 
         An optimiser made alike that loads them goes on with the same bits. NaN is for None.
         """
-        return {name: np.array(state._value) for name, state in self.named_states().items()}
+        return {name: np.array(state._value) for name, state in {**self._numbers(), **self._kept()}.items()}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` has given.
@@ -347,9 +343,8 @@ class Optimizer:
     def __repr__(self) -> str:
         shown = {name: h.told(self._options[SHARED][name]._value) for name, h in self.hypers.items()}
         told = [f"{name}={x}" for name, x in shown.items() if x != self.hypers[name].off]
-        many = "1 parameter" if len(self.parameters) == 1 else f"{len(self.parameters)} parameters"
         groups = f" in {len(self._own)} groups" if len(self._own) > 1 else ""
-        return f"{type(self).__name__}({', '.join([many + groups, *told])})"
+        return f"{type(self).__name__}({', '.join([_how_many(self.parameters) + groups, *told])})"
 
 
 class Group:
@@ -383,7 +378,11 @@ class Group:
 
     def __repr__(self) -> str:
         own = "".join(f", {name}={self[name]}" for name in self.own)
-        return f"Group({len(self.parameters)} parameters{own})"
+        return f"Group({_how_many(self.parameters)}{own})"
+
+
+def _how_many(parameters: list[Parameter]) -> str:
+    return "1 parameter" if len(parameters) == 1 else f"{len(parameters)} parameters"
 
 
 class _Plan(NamedTuple):
