@@ -283,12 +283,16 @@ class Optimizer:
 
     # ---- what a checkpoint holds
 
+    def named_states(self) -> dict[str, State]:
+        """Every State that it changes or is told, by name: ``steps``, ``lr``, ``momentum``, ``velocity.0``."""
+        return {**self._numbers(), **self._kept()}
+
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all that it knows, by name: ``steps``, ``lr``, ``momentum``, ``groups.1.lr``, ``velocity.0``.
 
         An optimiser made alike that loads them goes on with the same bits. NaN is for None.
         """
-        return {name: np.array(state._value) for name, state in {**self._numbers(), **self._kept()}.items()}
+        return {name: np.array(state._value) for name, state in self.named_states().items()}
 
     def load_state_dict(self, values: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` has given.
