@@ -17,25 +17,25 @@ from chainrule.program.recording import record
 if target.unavailable():
     pytest.skip(str(target.unavailable()), allow_module_level=True)
 
-I, J = np.array([0, 2, 1, 2]), np.array([[1], [-1]])
+ROWS, PLACES = np.array([0, 2, 1, 2]), np.array([[1], [-1]])
 INDICES = {
-    "i": np.s_[I],
-    ":, i": np.s_[:, I],
-    "0, i": np.s_[0, I],
-    "i, 0": np.s_[I, 0],
-    "i, :, -1": np.s_[I, :, -1],
-    "-1, :, i": np.s_[-1, :, I],
-    "1:, i, :, 0": np.s_[1:, I, :, 0],
-    "None, 0, i": np.s_[None, 0, I],
-    "0, None, i": np.s_[0, None, I],
-    "..., i % 2": np.s_[..., I % 2],
-    "1, ..., i % 2": np.s_[1, ..., I % 2],
-    "i, j, 1": np.s_[I, J, 1],
-    "i, 1, j": np.s_[I, 1, J],
-    "::2, i, 2, ::-1": np.s_[::2, I, 2, ::-1],
-    "0, i, 0, 0": np.s_[0, I, 0, 0],
-    "0, 1, 2, i % 2": np.s_[0, 1, 2, I % 2],
-    "i, 0, None, j": np.s_[I, 0, None, J],
+    "i": np.s_[ROWS],
+    ":, i": np.s_[:, ROWS],
+    "0, i": np.s_[0, ROWS],
+    "i, 0": np.s_[ROWS, 0],
+    "i, :, -1": np.s_[ROWS, :, -1],
+    "-1, :, i": np.s_[-1, :, ROWS],
+    "1:, i, :, 0": np.s_[1:, ROWS, :, 0],
+    "None, 0, i": np.s_[None, 0, ROWS],
+    "0, None, i": np.s_[0, None, ROWS],
+    "..., i % 2": np.s_[..., ROWS % 2],
+    "1, ..., i % 2": np.s_[1, ..., ROWS % 2],
+    "i, j, 1": np.s_[ROWS, PLACES, 1],
+    "i, 1, j": np.s_[ROWS, 1, PLACES],
+    "::2, i, 2, ::-1": np.s_[::2, ROWS, 2, ::-1],
+    "0, i, 0, 0": np.s_[0, ROWS, 0, 0],
+    "0, 1, 2, i % 2": np.s_[0, 1, 2, ROWS % 2],
+    "i, 0, None, j": np.s_[ROWS, 0, None, PLACES],
 }
 
 

@@ -1,4 +1,4 @@
-"""Running sums and products, binary searches: NumPy's bits, without NumPy."""
+"""Running sums and products, convolutions, binary searches: what NumPy gives, without NumPy."""
 
 from __future__ import annotations
 
@@ -132,3 +132,47 @@ def test_a_state_is_searched_before_it_is_overwritten() -> None:
         state.assign(before)
         np.testing.assert_array_equal(compiled(v), [4, 3, 2, 1, 0])
         np.testing.assert_array_equal(state.value, before - 10.0 * np.array([4, 3, 2, 1, 0]))
+
+
+CONVOLVED = [("f4", "f4"), ("f8", "f8"), ("f4", "f8"), ("i4", "i4"), ("i8", "f4")]
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (5, 1), (2, 2), (3, 5), (100, 17), (17, 40)])
+def test_convolutions(n: int, m: int, mode: Any) -> None:
+    rng = np.random.default_rng(4)
+    for one, other in CONVOLVED:
+        a, b = (5 * rng.standard_normal(n)).astype(one), (5 * rng.standard_normal(m)).astype(other)
+        for function in (np.convolve, np.correlate):
+            expected = function(a, b, mode)
+            found = native(lambda a, b, f=function: f(a, b, mode), a, b)
+            assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4 if found.dtype == np.float32 else 1e-11)
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("n", "m"), [(30, 7), (7, 30), (4, 4)])
+def test_gradients_of_convolutions(n: int, m: int, mode: Any) -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal(n), rng.standard_normal(m)
+    gradient = cr.grad(lambda a, b: np.sum(np.sin(np.convolve(a, b, mode))), (0, 1))
+    found = native(lambda a, b: np.concatenate(gradient(a, b)), a, b)
+    np.testing.assert_allclose(found, np.concatenate(gradient(a, b)), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore:invalid")
+def test_nothing_lies_beside_a_sequence_that_is_convolved() -> None:
+    """Infinity times a 0 that only fills up would be NaN."""
+    a = np.array([1.0, np.inf, 2.0, np.nan, 3.0, 4.0, 5.0, 6.0])
+    for x, y in ((a, a[1:3]), (a[1:3], a), (a[4:], a[:2]), (a, a[4:6])):
+        np.testing.assert_array_equal(native(np.convolve, x, y), np.convolve(x, y))
+
+
+def test_only_the_part_of_a_convolution_that_is_read_is_computed() -> None:
+    x, y = np.arange(5.0), np.arange(1.0, 4.0)
+    whole = np.convolve(x, y)
+    found = native(lambda x, y: np.convolve(x, y)[2:4] + np.convolve(x, y)[-2:], x, y)
+    np.testing.assert_array_equal(found, whole[2:4] + whole[-2:])
+    backwards = native(lambda x, y: np.convolve(x, y)[::-2] + np.convolve(x, y)[3], x, y)
+    np.testing.assert_array_equal(backwards, whole[::-2] + whole[3])
+    np.testing.assert_array_equal(native(lambda x: np.convolve(x, x), x), np.convolve(x, x))

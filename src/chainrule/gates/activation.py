@@ -125,7 +125,7 @@ class Softsign(Elementwise):
     """z = x / (1 + |x|)"""
 
     def forward(self, x: Any) -> Any:
-        return x / (1.0 + np.abs(x))
+        return x / (1.0 + np.abs(1.0 * x))  # the smallest integer has no absolute value among the integers
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.square(1.0 / (1.0 + np.abs(x)))

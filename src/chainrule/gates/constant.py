@@ -15,7 +15,10 @@ from chainrule.gates.lowering import COMPARISONS, LOWERINGS, Lowering
 from chainrule.gates.primitive import Elementwise, Primitive, dtypes_of, primitive
 from chainrule.gates.template import name_of, put_back, written
 
-BY_ELEMENT = frozenset({np.isposinf, np.isneginf, np.isclose, np.round, np.around, np.ones_like, np.zeros_like})
+BY_ELEMENT = frozenset({
+    np.isposinf, np.isneginf, np.isclose, np.round, np.around, np.ones_like, np.zeros_like,
+    np.fix, np.imag, np.isreal, np.iscomplex, np.angle,
+})  # fmt: skip
 """Functions that work element by element without being ufuncs."""
 
 OPERATORS = {

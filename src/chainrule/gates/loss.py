@@ -106,7 +106,7 @@ class LogisticLoss(Elementwise):
     """z = log(1 + e ** x) - x t, the cross-entropy of sigmoid(x) with t, without overflow or cancellation"""
 
     def forward(self, x: Any, t: Any) -> Any:
-        return np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.fabs(x)))
+        return np.maximum(x, 0.0) - 1.0 * x * t + np.log1p(np.exp(-np.abs(1.0 * x)))  # integers would overflow
 
     def dx(self, dz: Any, x: Any, t: Any) -> Any:
         return dz * ((1.0 - t) * sigmoid(x) - t * sigmoid(-x))  # sigmoid(x) - t, exact where that nearly cancels

@@ -5,6 +5,7 @@ The table has the functions that work element by element; what is not here (``np
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,12 @@ def bitwise_count(b: Any, x: Any) -> Any:
     return b.cast(b.intrinsic("ctpop", b.abs(x)), np.uint8)
 
 
+def angle(b: Any, x: Any) -> Any:
+    """Of real numbers: pi on the negative side of the axis, -0.0 included."""
+    x = x if x.dtype.kind == "f" else b.cast(x, np.float64)
+    return b.select(b.isnan(x), x, b.select(b.signbit(x), b.like(x, math.pi), b.like(x, 0.0)))
+
+
 def infinite(sign: int) -> Lowering:
     return lambda b, x: b.eq(x, b.like(x, sign * np.inf)) if x.dtype.kind == "f" else b.constant(False, bool)
 
@@ -82,10 +89,15 @@ LOWERINGS: dict[Any, Lowering] = {
     np.floor: operation("floor"),
     np.ceil: operation("ceil"),
     np.trunc: operation("trunc"),
+    np.fix: operation("trunc"),
     np.rint: operation("rint"),
     np.round: operation("rint"),
     np.around: operation("rint"),
     np.floor_divide: operation("floor_div"),
     np.ones_like: lambda b, x: b.like(x, 1),
     np.zeros_like: lambda b, x: b.like(x, 0),
+    np.imag: lambda b, x: b.like(x, 0),
+    np.isreal: lambda b, x: b.constant(True, bool),
+    np.iscomplex: lambda b, x: b.constant(False, bool),
+    np.angle: angle,
 }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chainrule.gates.indexing import ScatterAdd
+from chainrule.gates.indexing import GetItem, ScatterAdd
 from chainrule.gates.shape import Pad
 from chainrule.native.indexing import spelled_out
 from chainrule.native.lowered import NATIVE
@@ -94,6 +94,11 @@ def sliced_axes(shape: tuple[int, ...], parts: tuple[Any, ...], result: tuple[in
 def by_ones(parts: tuple[Any, ...]) -> bool:
     """Whether every slice of an index goes by steps of one."""
     return all(p.step in (None, 1) for p in parts if isinstance(p, slice))
+
+
+def slices_by_ones(i: Instruction) -> bool:
+    """Whether a gate is a basic index whose slices go by steps of one."""
+    return isinstance(i.gate, GetItem) and i.gate.basic and by_ones(i.gate.parts)
 
 
 @dataclass(frozen=True)

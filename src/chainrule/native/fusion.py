@@ -9,25 +9,35 @@ in memory anyway are computed again wherever they are read, which costs less tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.gates.arithmetic import Multiply
-from chainrule.gates.constant import PiecewiseConstant
+from chainrule.gates.convolution import Convolve
 from chainrule.gates.indexing import GetItem, ScatterAdd, SetItem
 from chainrule.gates.product import Matmul
 from chainrule.gates.reduction import Cumprod, Cumsum, Max, Min, Prod, Sum
 from chainrule.gates.selection import Where
 from chainrule.gates.shape import BroadcastTo, Concatenate, Pad, Reshape, Transpose
 from chainrule.graph.array import raw
-from chainrule.native.axes import Axes, Padding, broadcast_axes, by_ones, moved, own_axes, padding, sliced_axes, space
-from chainrule.native.group import Group, Read, Sought, Within
+from chainrule.native.axes import (
+    Axes,
+    Padding,
+    broadcast_axes,
+    moved,
+    own_axes,
+    padding,
+    sliced_axes,
+    slices_by_ones,
+    space,
+)
+from chainrule.native.group import Alias, Group, Read, Within
 from chainrule.native.indexing import pieces_of, placement, spelled_out
 from chainrule.native.lowered import NATIVE, cheap, in_native_dtypes, pointwise, told
-from chainrule.native.nest import Apply, Literal, Reduce, Ref, Running
+from chainrule.native.nest import Apply, Literal, Reduce, Ref
+from chainrule.native.sequences import place_convolution, place_running, place_search
 from chainrule.native.views import Buffer, View, element_strides, row_major
 from chainrule.program.program import Instruction, Program, Value
 
@@ -41,16 +51,6 @@ LOOK_BACK = 6
 """How many of the latest groups are asked whether they read the same values."""
 LONGEST_CHAIN = 12
 """How many gates are applied again, at most, rather than their result stored."""
-
-
-@dataclass(frozen=True)
-class Alias:
-    """A value whose elements lie where those of ``base`` do."""
-
-    base: Value
-    view: Callable[[View], View | None]
-    axes: Callable[[Axes], Axes] | None
-    """The base's axes from this value's; None where elements are not simply along other axes."""
 
 
 class Fusion:
@@ -128,7 +128,7 @@ class Fusion:
         """Values that are certain to be stored: results, and operands of all that is not elementwise."""
         certain = set(self.program.results()) | set(self.program.sources())
         for i in reversed(self.program.instructions):
-            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or _slices_by_ones(i) or padding(i):
+            if isinstance(i.gate, (BroadcastTo, Transpose)) or _unit_reshape(i) or slices_by_ones(i) or padding(i):
                 if i.result in certain:
                     certain.update(i.reads())
             elif not (pointwise(i) or isinstance(i.gate, (Sum, Max, Min, Prod, Cumsum, Cumprod))):
@@ -177,14 +177,16 @@ class Fusion:
         elif isinstance(i.gate, (Sum, Max, Min, Prod)) and in_native_dtypes(i):
             self._place_reduction(i)
         elif isinstance(i.gate, (Cumsum, Cumprod)) and in_native_dtypes(i):
-            self._place_running(i)
+            place_running(self, i)
+        elif isinstance(i.gate, Convolve) and in_native_dtypes(i) and i.result.dtype.kind != "b":
+            place_convolution(self, i)
         elif isinstance(i.gate, Matmul) and in_native_dtypes(i):
             self._place_product(i)
         elif padding(i) is not None:
             self._place_pointwise(i)
         elif isinstance(i.gate, Reshape):
             self._place_copy(i)
-        elif not (self._place_gather(i) or self._place_search(i) or self._place_pieces(i)):
+        elif not (self._place_gather(i) or place_search(self, i) or self._place_pieces(i)):
             self._place_library(i)
 
     def _new(self, full: tuple[int, ...], **kw: Any) -> Group:
@@ -356,53 +358,6 @@ class Fusion:
                 return group
         return None
 
-    def _place_running(self, i: Instruction) -> None:
-        """A running sum or product: a nest of its own, since what goes from index to index holds up everything else."""
-        (x,) = i.operands
-        assert isinstance(x, Value)  # noqa: S101
-        axes = own_axes(x.shape)
-        group = self._new(space(x.shape), closed=True)
-        ref = self._ref(group, x, axes, late=False)
-        along = axes[i.gate.axis]
-        if isinstance(along, int):
-            group.reduced = frozenset({along})
-            ref = group.add(Running(type(i.gate).__name__.lower()[3:], ref, i.result.dtype), late=False)
-        else:
-            ref = group.add(Apply(None, (ref,), i.result.dtype), late=False)
-        self._finish(i, group, ref, axes)
-
-    def _place_search(self, i: Instruction) -> bool:
-        """``np.searchsorted(a, v)``: an elementwise gate of v. False for what only NumPy can do."""
-        gate = i.gate
-        if not (isinstance(gate, PiecewiseConstant) and gate.function is np.searchsorted and gate.args is None):
-            return False
-        options = dict(gate.kwargs)
-        a, number = (*i.operands, options.pop("v", None))[:2]
-        side = options.pop("side", "left")
-        if (
-            options.pop("sorter", None) is not None
-            or options
-            or not isinstance(a, Value)
-            or side not in ("left", "right")
-        ):
-            return False
-        told = number.dtype if isinstance(number, Value) else np.asarray(number).dtype
-        dtype = np.result_type(a.dtype, told)
-        if not NATIVE.issuperset((a.dtype, told, dtype)):
-            return False
-        self._settle(a)
-        axes = own_axes(i.result.shape)
-        needs = [(number, axes)] if isinstance(number, Value) else []
-        group, late = self._group_for(i, space(i.result.shape), needs, [a])
-        if late:
-            group = self._new(space(i.result.shape))
-        if isinstance(number, Value):
-            ref = group.add(Apply(None, (self._ref(group, number, axes, late=False),), dtype), late=False)
-        else:
-            ref = group.add(Literal(number, dtype), late=False)
-        self._finish(i, group, group.add(Sought(a, ref, side), late=False), axes)
-        return True
-
     def _place_product(self, i: Instruction) -> None:
         x, y = i.operands
         if not (isinstance(x, Value) and isinstance(y, Value)):
@@ -529,7 +484,3 @@ def _transposed(base: Value, order: tuple[int, ...]) -> Alias:
 
 def _unit_reshape(i: Instruction) -> bool:
     return isinstance(i.gate, Reshape) and all(space(x.shape) == space(i.result.shape) for x in i.reads())
-
-
-def _slices_by_ones(i: Instruction) -> bool:
-    return isinstance(i.gate, GetItem) and i.gate.basic and by_ones(i.gate.parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from chainrule.native.axes import Axes
 from chainrule.native.indexing import Piece
 from chainrule.native.nest import Ref
+from chainrule.native.views import View
 from chainrule.program.program import Instruction, Value
 
 MOST_STEPS = 96
@@ -42,6 +44,16 @@ class Within:
 
     bounds: dict[int, tuple[int, int]]
     dtype: np.dtype[Any] = np.dtype(np.bool_)  # noqa: RUF009  dtypes do not change
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A value whose elements lie where those of ``base`` do."""
+
+    base: Value
+    view: Callable[[View], View | None]
+    axes: Callable[[Axes], Axes] | None
+    """The base's axes from this value's; None where elements are not simply along other axes."""
 
 
 @dataclass(eq=False)

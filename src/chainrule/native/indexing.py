@@ -59,7 +59,7 @@ def spelled_out(parts: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
 
 def placement(parts: tuple[Any, ...], shape: tuple[int, ...], indices: Sequence[Operand]) -> Placement | None:
     """What an index with arrays of integers means for an array of ``shape``; None for what only NumPy reads."""
-    arrays = [k for k in indices if isinstance(k, Value) and k.dtype.kind in "iu" and k.dtype != np.uint64]
+    arrays = [k for k in indices if isinstance(k, Value) and k.dtype.kind in "iu"]
     parts = spelled_out(parts, len(shape))
     if len(arrays) < len(indices) or any(isinstance(p, bool) for p in parts):
         return None
