@@ -46,7 +46,7 @@ IN_PLACE_ROWS_APART = 24
 """The same where many rows of B are a multiple of 4096 bytes apart."""
 PACK_A_COLUMNS = 256
 """From so many columns of C on, A is packed, unless its rows are contiguous."""
-WORTH_SPLITTING = 20_000.0
+WORTH_SPLITTING = 12_000.0
 """Cycles below which a product is left to one thread."""
 
 
