@@ -108,6 +108,7 @@ def test_a_gradient_that_is_not_finite_is_found():
         (lambda x: np.minimum(x, 0.0), "minimum"),
         (lambda x: np.maximum(0.1 * x, x), "maximum"),
         (np.abs, "absolute"),
+        (cr.selu, "elu"),
         (lambda x: np.clip(x, 0.0, 1.0), "clip"),
         (lambda x: np.where(x > 0, x, 0.1 * x), "where"),
         (lambda x: np.max(np.stack([x, -x, 0 * x]), axis=0), "max"),

@@ -9,8 +9,11 @@ import typer
 from chainrule import __version__
 from chainrule.cli.check import check
 from chainrule.cli.errors import OneLineErrors
+from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
 from chainrule.cli.info import info
+from chainrule.cli.predict import predict
+from chainrule.cli.summary import summary
 from chainrule.cli.train import train
 
 app = typer.Typer(
@@ -41,6 +44,9 @@ def chainrule(
 
 
 app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(summary)
 app.command(context_settings={"ignore_unknown_options": True})(explain)
 app.command()(check)
 app.command()(info)

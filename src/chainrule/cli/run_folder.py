@@ -1,11 +1,11 @@
-"""The folder in which a run leaves its results. What stands there already is never overwritten."""
+"""The folder in which a run leaves its results, and from which it is read. What is there is never overwritten."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -13,9 +13,29 @@ from typing import Any
 
 import typer
 
-from chainrule import nn, training
+from chainrule import data, nn, training
+from chainrule.cli import nets
 from chainrule.cli.errors import Stop
+from chainrule.cli.recipes import Recipe
+from chainrule.cli.sources import Asked
 from chainrule.data.files import written_whole
+from chainrule.data.target import Target
+from chainrule.training.history import Record
+
+WEIGHTS, ENCODER, HISTORY, SETTINGS, PICTURE = (
+    "model.safetensors",
+    "encoder.json",
+    "history.csv",
+    "run.json",
+    "loss.png",
+)
+CONTENTS = {
+    WEIGHTS: "the weights, by parameter name",
+    ENCODER: "how a row of a table becomes numbers for the net",
+    HISTORY: "loss and metrics of each epoch",
+    SETTINGS: "the settings and the result",
+    PICTURE: "the same as a picture",
+}
 
 
 @dataclass(frozen=True)
@@ -44,32 +64,96 @@ class RunFolder:
             if not was_there and not any(folder.path.iterdir()):
                 folder.path.rmdir()
 
-    def write(self, model: nn.Module, history: training.History, title: str, settings: dict[str, Any]) -> None:
-        """Write all of it and tell what is where. Without matplotlib, only the picture is left out."""
-        training.save(model, self.path / "model.safetensors")
-        history.write_csv(self.path / "history.csv")
-        with written_whole(self.path / "run.json") as partial:
-            partial.write_text(json.dumps({**settings, **_versions(), "result": _result(history)}, indent=2) + "\n")
-        last = history.last
-        typer.echo(
-            f"\ntest accuracy {last['test_accuracy']:.2%}, loss {last['test_loss']:.4f}; written to {self.path}:"
-        )
-        typer.echo("  model.safetensors  the weights, by parameter name")
-        typer.echo("  history.csv        loss and accuracy of each epoch")
-        typer.echo("  run.json           the settings and the result")
+    def write(
+        self,
+        model: nn.Module,
+        encoder: data.TableEncoder,
+        history: training.History,
+        settings: Mapping[str, Any],
+        result: Record,
+    ) -> None:
+        """Write all of it but the picture."""
+        training.save(model, self.path / WEIGHTS)
+        history.write_csv(self.path / HISTORY)
+        told = {**settings, **_versions(), "result": {**result, **_seconds(history)}}
+        for name, text in {ENCODER: encoder.to_json(), SETTINGS: json.dumps(told, indent=2)}.items():
+            with written_whole(self.path / name) as partial:
+                partial.write_text(text + "\n")
+
+    def draw(self, history: training.History, title: str) -> None:
+        """The picture; without matplotlib only this is left out, with a warning."""
         try:
-            training.draw_history(history, self.path / "loss.png", title)
+            training.draw_history(history, self.path / PICTURE, title)
         except ModuleNotFoundError as error:
-            typer.echo(f"warning: no loss.png: {error}", err=True)
-        else:
-            typer.echo("  loss.png           the same as a picture")
+            typer.echo(f"warning: no {PICTURE}: {error}", err=True)
+
+    def tell(self) -> None:
+        """What is where."""
+        for name, meaning in CONTENTS.items():
+            if (self.path / name).exists():
+                typer.echo(f"  {name:<18} {meaning}")
 
 
-def _result(history: training.History) -> dict[str, Any]:
-    """The last epoch, and what the updates took: in that epoch and in all of them."""
-    result: dict[str, float] = dict(history.last)
-    result["seconds_of_last_epoch"] = result.pop("seconds")
-    return {**result, "seconds_in_all": sum(history["seconds"])}
+def settings_of(asked: Asked, recipe: Recipe, sizes: tuple[int, ...]) -> dict[str, Any]:
+    """What ``run.json`` keeps, so that data and net can be had again."""
+    return {**asdict(asked), **asdict(recipe), "sizes": sizes}
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run has left."""
+
+    path: Path
+    asked: Asked
+    recipe: Recipe
+    model: nn.Sequential
+    encoder: data.TableEncoder
+
+    @property
+    def target(self) -> Target:
+        """What the net predicts."""
+        if self.encoder.target is None:
+            raise Stop(f"{self.path / ENCODER} is damaged: it has no target")
+        return self.encoder.target
+
+    @classmethod
+    def open(cls, path: Path) -> SavedRun:
+        """Read a run folder. Raises Stop for one that is none, or is damaged."""
+        settings = read_settings(path)
+        try:
+            asked, recipe, sizes = _of(Asked, settings), _of(Recipe, settings), tuple(settings["sizes"])
+            model = nets.build(sizes, recipe, asked.seed).eval()
+            training.load(model, path / WEIGHTS)
+            encoder = data.TableEncoder.from_json((path / ENCODER).read_text())
+        except (ValueError, KeyError, TypeError) as error:
+            raise Stop(f"{path} is damaged, or from another version: {error}") from error
+        return cls(path, asked, recipe, model, encoder)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """What ``run.json`` holds. Raises Stop for a folder that has none, or something else."""
+    file = path / SETTINGS
+    if not file.is_file():
+        raise Stop(f"{path} is no folder of a run: it has no {SETTINGS}, which chainrule train leaves")
+    try:
+        settings = json.loads(file.read_text())
+    except ValueError as error:
+        raise Stop(f"{file} is damaged: {error}") from error
+    if not isinstance(settings, dict):
+        raise Stop(f"{file} is damaged: it holds no settings")
+    return settings
+
+
+def _of(kind: Any, settings: Mapping[str, Any]) -> Any:
+    """An object of the settings that bear the names of its fields; JSON has lists where there were tuples."""
+    values = {field.name: settings[field.name] for field in fields(kind)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _seconds(history: training.History) -> dict[str, float]:
+    """What the updates took: in the last epoch and in all of them."""
+    seconds = history["seconds"]
+    return {"epochs_done": len(seconds), "seconds_of_last_epoch": seconds[-1], "seconds_in_all": sum(seconds)}
 
 
 def _versions() -> dict[str, str]:

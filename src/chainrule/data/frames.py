@@ -100,8 +100,13 @@ def check_column(table: Any, name: str) -> None:
         from difflib import get_close_matches
 
         near = get_close_matches(name, table.columns, n=3)
-        meant = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(table.columns)}"
+        meant = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {listed(table.columns)}"
         raise ValueError(f"the table has no column {name!r}: {meant}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names of columns, the first twenty if there are more."""
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def cells_of(table: Any, name: str) -> Sequence[Any]:

@@ -74,6 +74,12 @@ class Elu(Elementwise):
     def forward(self, x: Any) -> Any:
         return np.where(np.greater(x, 0), x, self.alpha * np.expm1(np.minimum(x, 0)))
 
+    def choice(self, x: Any) -> Any:
+        return np.greater(x, 0)  # for alpha 1 only the second derivative jumps
+
+    def tie(self, x: Any) -> Any:
+        return np.equal(x, 0) & (self.alpha != 1)
+
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.where(x > 0, 1.0, self.alpha * np.exp(np.minimum(x, 0)))
 

@@ -1,0 +1,60 @@
+"""How training goes, on the terminal: a line for each epoch, and a bar below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chainrule import training
+from chainrule.cli.scoring import SHOWN
+from chainrule.training.history import Record
+
+MOST_LINES = 50
+"""Beyond about so many epochs only every second one, every third one, ... is printed; history.csv has them all."""
+
+
+class Table(training.Callback):
+    """Prints a line for each epoch: loss and a metric, on the training data and on what is held up to them."""
+
+    def __init__(self, progress: Progress, watched: str, metric: str) -> None:
+        self.progress = progress
+        self.columns = [f"{part}_{number}" for part in ("train", watched) for number in ("loss", metric)]
+        self.head = (
+            f"\n{'':>9} {'training data':^19}   {f'{watched} data':^19}"
+            f"\n{'epoch':>9} {'loss':>9} {metric:>9}   {'loss':>9} {metric:>9}"
+        )
+
+    def on_start(self, run: training.Run) -> None:
+        self.progress.console.print(self.head, highlight=False)
+        done = len(run.history) * run.steps_per_epoch
+        self.bar = self.progress.add_task("training", total=run.epochs * run.steps_per_epoch, completed=done)
+
+    def on_steps(self, run: training.Run, losses: Any) -> None:
+        self.progress.advance(self.bar, len(losses))
+
+    def on_epoch(self, run: training.Run, record: Record) -> None:
+        number = len(run.history)
+        if number % max(1, run.epochs // MOST_LINES) and number != run.epochs and not run.stopped:
+            return
+        cells = [SHOWN[name.split("_")[1]].format(record[name]) for name in self.columns]
+        line = f"{number:>5}/{run.epochs:<3} {' '.join(cells[:2])}   {' '.join(cells[2:])}"
+        self.progress.console.print(line, highlight=False)
+
+
+@contextmanager
+def shown(watched: str, metric: str) -> Iterator[Table]:
+    """The table, with a bar below it while the block runs."""
+    console = Console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield Table(progress, watched, metric)
