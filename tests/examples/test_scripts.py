@@ -10,6 +10,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py"))
 
 PROMISES = {
+    "capacity.py": [
+        "160 noisy points of two moons",
+        "20 neurons without L2 fit these points best: True",
+        "With a little L2 they do better on unseen ones: True",
+        "regions drawn in",
+    ],
     "compiled/01_a_compiled_training_step.py": [
         "steps a second",
         "losses agree: True",
@@ -130,6 +136,7 @@ PROMISES = {
     ],
 }
 PICTURES = {
+    "capacity.py": "capacity.png",
     "compiled/02_looking_into_it.py": "kernels.svg",
     "lecture/01_chain_rule.py": "chain_rule.svg",
     "lecture/10_activation_functions.py": "activations.png",
