@@ -3,6 +3,7 @@
 from chainrule.optim.adam import Adam, AdamW
 from chainrule.optim.adaptive import AdaDelta, AdaGrad, RMSProp
 from chainrule.optim.hyper import Flag, Hyper, Slot
+from chainrule.optim.lbfgs import LBFGS, Minimum
 from chainrule.optim.lion import Lion
 from chainrule.optim.optimizer import Group, Optimizer
 from chainrule.optim.plateau import ReduceOnPlateau
@@ -15,6 +16,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 """The optimisers that work on minibatches, by name."""
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "AdaDelta",
@@ -29,6 +31,7 @@ __all__ = [
     "Hyper",
     "InverseTime",
     "Lion",
+    "Minimum",
     "OneCycle",
     "Optimizer",
     "RMSProp",

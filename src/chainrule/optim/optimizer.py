@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.graph.array import Array, next_number, raw
-from chainrule.graph.errors import GraphError, describe
+from chainrule.graph.errors import GraphError
 from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number
 from chainrule.graph.state import Parameter, State
+from chainrule.optim.given import as_groups, check_fits, how_many
 from chainrule.optim.hyper import SHARED, Flag, Hyper, Slot
 
 Scale = Callable[[Any], Any]
@@ -30,7 +31,9 @@ COMMON = ("l2", "weight_decay", "clip_value", "clip_norm")
 
 
 class Optimizer:
-    """The base of all optimisers.
+    """The base of all optimisers that work on minibatches.
+
+    Biases, for ``l2`` and ``weight_decay``, are parameters of less than two axes.
 
     A rule of your own declares, in a subclass, its hyper-parameters as ``Hyper``, what it keeps for each parameter as
     ``slots``, and its formula: a pure function of ``w``, ``gradient``, ``lr``, its hyper-parameters and the slots, by
@@ -54,9 +57,14 @@ class Optimizer:
     """
 
     lr = Hyper(0.01, "(0, inf)", "the step size")
-    l2 = Hyper(0.0, "[0, inf)", "strength of the penalty 1/2 l2 sum(w^2): its gradient is added", off=0.0)
+    l2 = Hyper(
+        0.0,
+        "[0, inf)",
+        "strength of the penalty 1/2 l2 sum(w^2), whose gradient is added; biases are left alone",
+        off=0.0,
+    )
     weight_decay = Hyper(
-        0.0, "[0, inf)", "what part of the weights, times lr, is taken away at each step, beside the rule", off=0.0
+        0.0, "[0, inf)", "what part of the weights, times lr, is taken away beside the rule; not of biases", off=0.0
     )
     clip_value = Hyper(None, "(0, inf)", "bound on the magnitude of each element of a gradient", off=None)
     clip_norm = Hyper(None, "(0, inf)", "bound on the norm of all gradients together; they are scaled to it", off=None)
@@ -98,10 +106,8 @@ class Optimizer:
     ) -> None:
         if type(self) is Optimizer:
             raise TypeError("Optimizer is what all rules have in common: take one, such as SGD or Adam")
-        groups = _groups(parameters)
+        groups = as_groups(parameters)
         self.parameters = [p for members, _ in groups for p in members]
-        if len({id(p) for p in self.parameters}) < len(self.parameters):
-            raise ValueError("a parameter is listed twice: it would be updated twice a step")
         options = options if lr is None else {"lr": lr, **options}
         for told in (options, *(own for _, own in groups)):
             self._check_names(told)
@@ -348,7 +354,7 @@ class Optimizer:
         shown = {name: h.told(self._options[SHARED][name]._value) for name, h in self.hypers.items()}
         told = [f"{name}={x}" for name, x in shown.items() if x != self.hypers[name].off]
         groups = f" in {len(self._own)} groups" if len(self._own) > 1 else ""
-        return f"{type(self).__name__}({', '.join([_how_many(self.parameters) + groups, *told])})"
+        return f"{type(self).__name__}({', '.join([how_many(self.parameters) + groups, *told])})"
 
 
 class Group:
@@ -382,11 +388,7 @@ class Group:
 
     def __repr__(self) -> str:
         own = "".join(f", {name}={self[name]}" for name in self.own)
-        return f"Group({_how_many(self.parameters)}{own})"
-
-
-def _how_many(parameters: list[Parameter]) -> str:
-    return "1 parameter" if len(parameters) == 1 else f"{len(parameters)} parameters"
+        return f"Group({how_many(self.parameters)}{own})"
 
 
 class _Plan(NamedTuple):
@@ -485,41 +487,3 @@ def _arguments(hypers: Mapping[str, Hyper]) -> str:
         "schedule: a function of the number of updates done; its result times lr is the step size (optim.schedules).",
     ]
     return "Args:\n" + "\n".join(fill(line, 110, initial_indent="    ", subsequent_indent="        ") for line in lines)
-
-
-def _groups(parameters: Any) -> list[tuple[list[Parameter], dict[str, Any]]]:
-    """Lists of parameters, each with the options that were told along with them."""
-    try:
-        given = list(parameters)
-    except TypeError:
-        kind = type(parameters).__name__
-        raise TypeError(f"an optimiser takes a list of Parameters, model.parameters() say, not {kind}") from None
-    if not any(isinstance(x, Mapping) for x in given):
-        return [(_checked(given), {})]
-    groups = []
-    for group in given:
-        if not isinstance(group, Mapping) or "parameters" not in group:
-            raise TypeError("groups are dicts, each with its 'parameters' and maybe options of its own")
-        own = {name: value for name, value in group.items() if name != "parameters"}
-        groups.append((_checked(list(group["parameters"])), own))
-    return groups
-
-
-def _checked(parameters: list[Any]) -> list[Parameter]:
-    if not parameters:
-        raise ValueError("there are no parameters to optimise")
-    for p in parameters:
-        if not isinstance(p, Parameter):
-            raise TypeError(f"an optimiser updates Parameters, not {type(p).__name__}")
-    return parameters
-
-
-def check_fits(given: Mapping[str, NDArray[Any]], wanted: Mapping[str, State]) -> None:
-    """Raise ValueError where what is to be loaded is not just what is wanted."""
-    if lacking := wanted.keys() - given.keys():
-        raise ValueError(f"the state dict lacks {', '.join(sorted(lacking))}")
-    if unknown := given.keys() - wanted.keys():
-        raise ValueError(f"the state dict has {', '.join(sorted(unknown))}, which this optimiser does not know")
-    for name, state in wanted.items():
-        if (given[name].shape, given[name].dtype) != (state.shape, state.dtype):
-            raise ValueError(f"{name} is {describe(state._value)} here; cannot load {describe(given[name])}")
