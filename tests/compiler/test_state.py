@@ -5,7 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.graph.errors import GraphError
-from tests.compiler.nets import batches, make_net, values
+from tests.program.nets import batches, make_net, values
 
 
 def test_values_taken_before_a_step_stay_what_they_were():

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.graph.errors import GraphError
-from tests.compiler.nets import batches, make_net, values
+from tests.program.nets import batches, make_net, values
 
 
 @pytest.mark.parametrize("backend", ["source", "native"])

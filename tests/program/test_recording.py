@@ -9,6 +9,7 @@ from chainrule.program import interpreter
 from chainrule.program.call import take_apart
 from chainrule.program.program import Value
 from chainrule.program.recording import record, recording
+from tests.program import nets
 
 
 def results(program, *inputs):
@@ -18,19 +19,6 @@ def results(program, *inputs):
 
 def titles(program, role=None):
     return [i.gate.title for i in program.instructions if role in (None, i.role)]
-
-
-def make_net(momentum=0.9):
-    model = cr.nn.Sequential(cr.nn.Linear(2, 6, rng=1), cr.nn.Tanh(), cr.nn.Linear(6, 3, rng=2))
-    optimizer = cr.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
-
-    def step(x, labels):
-        loss = cr.nn.cross_entropy(model(x), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return model, optimizer, step
 
 
 def batch():
@@ -78,14 +66,14 @@ def test_numbers_written_in_the_code_are_literals_and_numpy_scalars_keep_their_d
 
 
 def test_every_instruction_has_its_line_and_role():
-    _, _, step = make_net()
+    _, _, step = nets.make_net()
     program = record(step, batch())
     assert {i.role for i in program.instructions} == {"forward", "backward", "update"}
     roles = [i.role for i in program.instructions]
     assert roles == sorted(roles, key=["forward", "backward", "update"].index)
     for i in program.instructions:
         assert i.site is not None
-        assert i.site[0].co_filename == __file__
+        assert i.site[0].co_filename == nets.__file__
 
 
 def test_gradients_are_labelled():
@@ -310,7 +298,7 @@ def unchanged(before, model, optimizer):
 
 
 def test_recording_a_training_step_changes_nothing():
-    model, optimizer, step = make_net()
+    model, optimizer, step = nets.make_net()
     before = state_of(model, optimizer)
     record(step, batch())
     unchanged(before, model, optimizer)
@@ -321,7 +309,7 @@ def test_recording_a_training_step_changes_nothing():
 
 
 def test_a_function_that_raises_halfway_leaves_everything_as_it_was():
-    model, optimizer, step = make_net()
+    model, optimizer, step = nets.make_net()
 
     def fails(x, labels):
         step(x, labels)

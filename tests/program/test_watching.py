@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.program.interpreter import run
+from chainrule.program.interpreter import Interpreter, run
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
 from chainrule.program.watching import watched
@@ -32,6 +32,13 @@ def watch(*labels):
     program = watched(RECORDED, OPTIMISED, labels)
     outputs, _ = run(program, [X])
     return program, outputs
+
+
+@pytest.mark.parametrize("program", [RECORDED, OPTIMISED])
+def test_a_gradient_goes_by_its_printed_name_too(program):
+    for printed, label in (("dL_dW", "dL/dW"), ("dL_dh", "dL/dh")):
+        np.testing.assert_array_equal(watch(printed)[1][-1], watch(label)[1][-1])
+    assert "dL_dW" in Interpreter(program).source
 
 
 def test_values_come_after_the_outputs():

@@ -175,8 +175,8 @@ class Compiled:
         """The function with a look inside: called alike, it returns the result and a dict of the values named.
 
         Labels are those of ``source()`` and ``explain()``: variables (``hidden``), module paths (``layers.1``),
-        gradients (``dL/dW1``), or gates by number (``relu_1``). ValueError for others, when it is called. A Program of
-        its own is made for them; the function itself stays as fast as it is.
+        gradients (``dL/dW1``, or ``dL_dW1`` as it is printed), or gates by number (``relu_1``). ValueError for others,
+        when it is called. A Program of its own is made for them; the function itself stays as fast as it is.
 
         >>> import numpy as np, chainrule as cr
         >>> @cr.compile

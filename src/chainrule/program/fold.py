@@ -155,10 +155,10 @@ def _another_says_dtype(i: Instruction, operands: list[Operand], k: int, dtype: 
     return k >= first and any(isinstance(y, Value) and not y.weak and y.dtype == dtype for y in others)
 
 
-@rule(Reshape)
-def reshape(i: Instruction, known: Known) -> Instruction | Operand | None:
+@rule(Reshape, BroadcastTo)
+def last_shape(i: Instruction, known: Known) -> Instruction | Operand | None:
     """Only the last of several shapes counts; the shape that x has is no news."""
-    inner = _made_by(i.operands[0], Reshape, known)
+    inner = _made_by(i.operands[0], type(i.gate), known)
     if inner is not None:
         i = replace(i, operands=inner.operands)
     return i.operands[0] if _alike(i.operands[0], i.result) else i
@@ -190,14 +190,6 @@ def transpose(i: Instruction, known: Known) -> Instruction | Operand | None:
 
 def _positive(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(k) % len(axes) for k in axes)
-
-
-@rule(BroadcastTo)
-def broadcast(i: Instruction, known: Known) -> Instruction | Operand | None:
-    inner = _made_by(i.operands[0], BroadcastTo, known)
-    if inner is not None:
-        i = replace(i, operands=inner.operands)
-    return i.operands[0] if _alike(i.operands[0], i.result) else i
 
 
 @rule(Cast)

@@ -54,10 +54,15 @@ def function_name(program: Program) -> str:
     return f"{name}_" if name in RESERVED else name
 
 
+def printed_names(program: Program) -> dict[Value, str]:
+    """What each value is called in the printed source."""
+    return identifiers_of(program, RESERVED | {function_name(program)})
+
+
 class _Printer:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.names = identifiers_of(program, RESERVED | {function_name(program)})
+        self.names = printed_names(program)
         self.texts = Texts({*self.names.values(), function_name(program)})
         self.uses = Counter(x for i in program.instructions for x in i.reads())
         self.results = set(program.results())

@@ -10,16 +10,19 @@ from difflib import get_close_matches
 from chainrule.program.naming import labels_of
 from chainrule.program.passes import optimise
 from chainrule.program.program import Program, Value
+from chainrule.program.source import printed_names
 
 
 def watched(recorded: Program, optimised: Program, labels: Sequence[str]) -> Program:
     """The Program with the values of these labels as its last outputs, in this order.
 
-    The labels are those of ``optimised`` (what its printed source and its listing say), then those of the recording,
-    where there are values that the function itself does not need, then gates by number, ``relu_1``. Raises ValueError
-    for a label that is nobody's.
+    The labels are those of ``optimised`` (``dL/dW``, as its listing says, or ``dL_dW``, as its printed source does),
+    then those of the recording, where there are values that the function itself does not need, then gates by number,
+    ``relu_1``. Raises ValueError for a label that is nobody's.
     """
     by_label = dict(_by_gate(optimised))
+    by_label |= {name: value for value, name in printed_names(recorded).items()}
+    by_label |= {name: value for value, name in printed_names(optimised).items()}
     by_label |= {label: value for value, label in labels_of(recorded).items()}
     by_label |= {label: value for value, label in labels_of(optimised).items()}
     values = tuple(_found(label, by_label, optimised.name) for label in labels)
