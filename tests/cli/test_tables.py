@@ -163,7 +163,10 @@ def flowers(run, tmp_path):
     [
         (["train", "flowers.csv"], "say by --target which column is to be predicted: id, length, colour, wild, kind"),
         (["train", "flowers.csv", "--target", "knid"], "the table has no column 'knid': did you mean 'kind' or 'id'?"),
-        (["train", "flowers.csv", "--target", "kind", "--drop", "cololr"], "no column 'cololr': did you mean 'colour'?"),
+        (
+            ["train", "flowers.csv", "--target", "kind", "--drop", "cololr"],
+            "no column 'cololr': did you mean 'colour'?",
+        ),
         (
             ["train", "flowers.csv", "--target", "kind", "--task", "guess"],
             "task is 'classes' or 'numbers', not 'guess'",

@@ -130,6 +130,23 @@ def test_every_kind_of_weighting_is_the_weighted_mean_of_the_formula(weights, cl
     np.testing.assert_allclose(scores.grad, share[:, None] * (softmax(SCORES, axis=1) - wanted), rtol=1e-12, atol=1e-16)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_of_them_compiled(dtype):
+    def loss(scores, labels, weights):
+        return cross_entropy(scores, labels, weights=weights, class_weights=CLASS_WEIGHTS, label_smoothing=0.1)
+
+    both = cr.value_and_grad(loss)
+    compiled = cr.compile(both)
+    for labels in (LABELS, LABELS[::-1]):
+        args = SCORES.astype(dtype), labels.copy(), WEIGHTS
+        for found, expected in zip(compiled(*args), both(*args), strict=True):
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-13, atol=1e-8)
+    assert compiled._variants[0].executor._library == []
+    with pytest.raises(IndexError):
+        compiled(SCORES.astype(dtype), np.array([0, 1, 2, 3, 4, 0]), WEIGHTS)
+
+
 def test_integer_weights_are_repetitions():
     weights = np.array([1, 0, 2, 1, 3, 1])
     repeated = np.repeat(np.arange(6), weights)

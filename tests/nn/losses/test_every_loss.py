@@ -79,6 +79,16 @@ def test_compiled_it_is_the_same_without_numpy_in_between(name, dtype, with_weig
     assert compiled._variants[0].executor._library == []
 
 
+@every_loss
+def test_what_comes_from_outside_is_held_by_reference(name):
+    scores, targets, weights = problem(name, 3)
+    compiled = cr.compile(lambda s: LOSSES[name](s, targets, weights=weights))
+    for seed in range(3):
+        _, targets[:], weights[:] = problem(name, 3, seed)
+        small = scores.astype(np.float32)
+        assert compiled(small) == pytest.approx(LOSSES[name](small, targets, weights=weights), rel=1e-5)
+
+
 @pytest.mark.parametrize("outputs", [1, 4])
 @every_loss
 def test_equal_weights_are_none_and_those_of_zero_leave_out(name, outputs):

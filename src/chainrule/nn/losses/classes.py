@@ -8,12 +8,10 @@ import numpy as np
 
 from chainrule.gates.loss import MulticlassHinge, SoftmaxCrossEntropies, logistic_loss, softmax_cross_entropy
 from chainrule.gates.normalised import log_softmax
-from chainrule.gates.operands import operand
-from chainrule.graph.array import Array, raw
+from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
-from chainrule.nn.losses.mean import alike, check, example_weights, in_dtype, mean
-from chainrule.numpy_protocol.creation import constant
+from chainrule.nn.losses.mean import alike, check, example_weights, given, in_dtype, mean
 
 
 def cross_entropy(
@@ -121,10 +119,7 @@ def _scores_and_labels(name: str, scores: Any, labels: Any) -> tuple[Any, Any]:
     scores = scores if hasattr(scores, "dtype") else np.asarray(scores)
     shape = scores.shape
     recorded = MODE.get().recorder is not None
-    if not recorded:
-        labels = np.array(raw(labels))  # a copy: the backward pass reads them again
-    elif not isinstance(labels, Array):
-        labels = constant(labels)
+    labels = given(labels) if recorded else np.array(raw(labels))  # a copy: the backward pass reads them again
     if scores.dtype.kind != "f":
         raise TypeError(f"scores must be floating, not {scores.dtype}")
     if labels.dtype.kind not in "iu":
@@ -144,7 +139,7 @@ def _scores_and_labels(name: str, scores: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def _class_weights(class_weights: Any, scores: Any) -> Any:
-    class_weights = operand(class_weights)
+    class_weights = given(class_weights)
     if class_weights.shape != scores.shape[1:] or class_weights.dtype.kind not in "fiub":
         raise ValueError(f"there is one weight for each of {scores.shape[1]} classes, not {describe(class_weights)}")
     check(class_weights, lambda w: np.isfinite(w) & (w >= 0), "class weights are finite and not negative")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.operands import floating, operand
-from chainrule.graph.array import raw
+from chainrule.graph.array import Array, raw
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
+from chainrule.numpy_protocol.creation import constant
 
 
 def mean(losses: Any, weights: Any) -> Any:
@@ -29,7 +30,7 @@ def mean(losses: Any, weights: Any) -> Any:
 
 def example_weights(weights: Any, losses: Any) -> Any:
     """The weights of the examples in the dtype of the losses; TypeError or ValueError for what cannot be weights."""
-    weights = operand(weights)
+    weights = given(weights)
     if weights.dtype.kind not in "fiub":
         raise TypeError(f"weights are numbers, not {weights.dtype}")
     if not losses.ndim or weights.shape != losses.shape[:1]:
@@ -44,7 +45,7 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
 
     A column (examples, 1) and a vector (examples,) fit each other; any other broadcast would be a wrong loss.
     """
-    outputs, targets = floating(outputs), operand(targets)
+    outputs, targets = floating(given(outputs)), given(targets)
     if targets.dtype.kind not in "fiub":
         raise TypeError(f"{name} needs targets that are numbers, not {targets.dtype}")
     if outputs.shape != targets.shape:
@@ -54,6 +55,12 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
     if not outputs.size:
         raise ValueError(f"{name} needs at least one example and one output, not {describe(outputs)}")
     return outputs, in_dtype(targets, outputs.dtype)
+
+
+def given(x: Any) -> Any:
+    """``x`` as an array; while a function is recorded a constant, so that what is made of it is recorded, too."""
+    x = operand(x)
+    return x if MODE.get().recorder is None or isinstance(x, Array) else constant(x)
 
 
 def in_dtype(x: Any, dtype: np.dtype[Any]) -> Any:
