@@ -201,6 +201,22 @@ def test_every_loss(loss):
     assert ("targets" in verdicts(report)) == (loss in ("mse", "mae", "huber"))
 
 
+def test_weights_of_the_examples_count():
+    weights = np.where(Y == 0, 1.0, 0.0)
+    model = net()
+    report = quick(model, (X, Y, weights))
+    kept = Y == 0
+    alone = cr.nn.cross_entropy(model(X[kept]), Y[kept]).item()
+    assert report.before.loss == pytest.approx(alone, rel=1e-5)
+    assert report["gradient"].verdict == FINE
+
+
+def test_an_optimiser_that_takes_all_data_at_a_time():
+    model = net()
+    report = quick(model, (X, Y), optimizer=cr.optim.LBFGS(model.parameters()))
+    assert "(by Adam with lr 0.001)" in report["updates"].text
+
+
 def test_targets_that_nobody_has_scaled():
     check = quick(net(outputs=1), (X, 100.0 * X[:, 0]), "mse")["targets"]
     assert check.verdict == LOOK

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from chainrule.graph.array import raw
 from chainrule.graph.mode import no_grad
 from chainrule.inspect.diagnosis import FINE, LOOK, WRONG, Check, Diagnosis
 from chainrule.inspect.probe import Neurons, Probe, probed
-from chainrule.inspect.updates import RATIO, Updates, some_rows, updates_of
+from chainrule.inspect.updates import RATIO, Updates, by_minibatches, some_rows, updates_of
 from chainrule.training.evaluation import Loss, loss_named
 from chainrule.training.examples import Examples
 from chainrule.training.gradient_check import check_model
@@ -74,12 +75,12 @@ def diagnose(
     examples, loss_of = Examples.of(data), loss_named(loss)
     order = np.random.default_rng(seed).permutation(examples.size)
     some = some_rows(examples, order[:AT_ONCE])
-    before = probed(deepcopy(model).train(), some.inputs, some.targets, loss_of)
+    before = probed(deepcopy(model).train(), some, loss_of)
     expected = _knowing_nothing(model, some, loss_of)
     heart, learned = _by_heart(model, some_rows(examples, order[:FEW]), loss_of, steps)
     gradient, disagreement = _gradient(model, some_rows(examples, order[:5]), loss_of)
     updates = updates_of(model, examples, order, loss_of, optimizer, batch)
-    after = probed(updates.model, some.inputs, some.targets, loss_of)
+    after = probed(updates.model, some, loss_of)
     checks = [
         *([] if _takes_indices(model) else [_check_inputs(some.inputs)]),
         *([_check_targets(some.targets)] if loss_of in (nn.mse, nn.mae, nn.huber) else []),
@@ -88,7 +89,7 @@ def diagnose(
         _check_gradient(gradient, disagreement),
         _check_layers(model),
         _check_activations(before, model),
-        _check_updates(updates, optimizer is None),
+        _check_updates(updates, not by_minibatches(optimizer)),
         _check_neurons(after),
     ]
     return Diagnosis(
@@ -156,7 +157,7 @@ def _outputs(model: nn.Module, examples: Examples) -> NDArray[Any]:
 
 def _loss_of(outputs: NDArray[Any], examples: Examples, loss: Loss) -> float:
     with no_grad(), np.errstate(all="ignore"):
-        return float(raw(loss(outputs, examples.targets)))
+        return float(raw(loss(outputs, examples.targets, **examples.options)))
 
 
 def _check_initial_loss(found: float, expected: float) -> Check:
@@ -187,7 +188,7 @@ def _by_heart(model: nn.Module, few: Examples, loss: Loss, steps: int) -> tuple[
         losses = []
         for _ in range(steps):
             with np.errstate(all="ignore"):
-                value = loss(learner(few.inputs), few.targets)
+                value = loss(learner(few.inputs), few.targets, **few.options)
                 losses.append(value.item())
                 if losses[-1] <= enough:
                     return losses, True
@@ -236,7 +237,9 @@ def _check_by_heart(losses: list[float], learned: bool, count: int) -> Check:
 
 def _gradient(model: nn.Module, few: Examples, loss: Loss) -> tuple[GradientReport | None, str]:
     try:
-        return check_model(_without_dropout(deepcopy(model)).eval(), few.inputs, few.targets, loss), ""
+        return check_model(
+            _without_dropout(deepcopy(model)).eval(), few.inputs, few.targets, partial(loss, **few.options)
+        ), ""
     except GradientError as error:
         return None, str(error)
 

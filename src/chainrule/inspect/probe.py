@@ -23,6 +23,7 @@ from chainrule.gates.trigonometric import Tanh
 from chainrule.graph.array import Array, circuit, raw
 from chainrule.graph.edge import edges
 from chainrule.training.evaluation import Loss
+from chainrule.training.examples import Examples
 
 FLAT = 0.05
 """A neuron is saturated where its slope is below this part of the steepest one, at 0."""
@@ -82,10 +83,10 @@ class _Call:
     output: Any
 
 
-def probed(model: nn.Module, inputs: Any, targets: Any, loss: Loss) -> Probe:
-    """Run the model on data, forward and backward. Gradients on its parameters are left behind."""
+def probed(model: nn.Module, examples: Examples, loss: Loss) -> Probe:
+    """Run the model on examples, forward and backward. Gradients on its parameters are left behind."""
     with np.errstate(all="ignore"), _listened(model) as calls:
-        total = loss(model(inputs), targets)
+        total = loss(model(examples.inputs), examples.targets, **examples.options)
         if isinstance(total, Array) and total.live:
             total.backward()
         layers = tuple(map(_layer, calls))

@@ -90,7 +90,7 @@ def report(
     outputs = Forward(model, compiled=False)(examples.inputs)
     order = np.random.default_rng(0).permutation(examples.size)
     some = some_rows(examples, order[:AT_ONCE])
-    probe = probed(deepcopy(model).eval(), some.inputs, some.targets, loss_of)
+    probe = probed(deepcopy(model).eval(), some, loss_of)
     sections = [
         ("How it went", _curves(history)),
         ("What it learned", _results(outputs, examples, data)),

@@ -33,17 +33,21 @@ class Updates(NamedTuple):
 def updates_of(
     model: nn.Module, examples: Examples, order: NDArray[Any], loss: Loss, optimizer: Any, batch: int, count: int = 20
 ) -> Updates:
-    """Some updates of a copy by a copy of the optimiser (Adam with lr 0.001 if it is None), on minibatches in order."""
+    """Some updates of a copy by a copy of the optimiser, on minibatches in order.
+
+    Without one, or for one that takes all data at a time, they are those of Adam with lr 0.001.
+    """
     learner, mover = deepcopy((model, optimizer))  # together: the optimiser's parameters are those of the copy
     learner.train()
-    mover = mover or optim.Adam(learner.parameters(), lr=1e-3)
+    if not by_minibatches(mover):
+        mover = optim.Adam(learner.parameters(), lr=1e-3)
     weights = {path: p for path, p in learner.named_parameters().items() if p.ndim > 1 and not p.frozen}
     seen: dict[str, list[float]] = {path: [] for path in weights}
     for step in range(count):
         rows = some_rows(examples, np.take(order, range(step * batch, (step + 1) * batch), mode="wrap"))
         before = {path: np.array(p.value) for path, p in weights.items()}
         with np.errstate(all="ignore"):
-            value = loss(learner(rows.inputs), rows.targets)
+            value = loss(learner(rows.inputs), rows.targets, **rows.options)
             if not np.isfinite(value.item()):
                 return Updates(learner, {}, step)
             value.backward(keep=False)
@@ -52,6 +56,11 @@ def updates_of(
             if length := float(np.linalg.norm(before[path])):
                 seen[path].append(float(np.linalg.norm(p.value - before[path])) / length)
     return Updates(learner, {path: float(np.median(ratios)) for path, ratios in seen.items() if ratios}, None)
+
+
+def by_minibatches(optimizer: Any) -> bool:
+    """Whether there is an optimiser, and it makes its updates on minibatches."""
+    return optimizer is not None and not getattr(optimizer, "whole_batch", False)
 
 
 def some_rows(examples: Examples, which: NDArray[Any]) -> Examples:
