@@ -36,8 +36,8 @@ RAISING = {"OverGap", "digitize", "nanargmax", "nanargmin", "ravel_multi_index",
 """Gates that look at values to raise an error."""
 COUNTING = {"histogram", "histogram2d", "histogram_bin_edges", "packbits", "unpackbits"}
 """Statistics and file formats, at the border of a program rather than inside of it."""
-RARE = {"BesselI0", "gcd", "lcm", "spacing", "whole_periods", "isclose", "empty_like"}
-"""Series of eighty terms, loops over digits, the jumps of np.unwrap, tolerances, and whatever memory holds."""
+RARE = {"BesselI0", "gcd", "lcm", "spacing", "empty_like"}
+"""Series of eighty terms, loops over digits, and whatever memory holds."""
 LEFT_TO_NUMPY = LINEAR_ALGEBRA | SORTING | RAISING | COUNTING | RARE
 
 pytestmark = pytest.mark.filterwarnings("ignore")

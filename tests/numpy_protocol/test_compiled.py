@@ -99,6 +99,19 @@ def test_constant_reductions(name, dtype, keepdims, axis):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, bool])
+def test_nearness(dtype):
+    near = cr.compile(lambda x, y: (np.isclose(x, y), np.isclose(x, y, 0.3, equal_nan=True), np.isclose(x, 2, atol=1)))
+    x = np.array([1.0, 1.00001, 1.0001, 0.0, -0.0, 1e-9, np.inf, np.inf, -np.inf, np.nan, np.nan, 5.0, 7.0])
+    if dtype not in (np.float32, np.float64):
+        x = np.nan_to_num(x, posinf=9, neginf=-9)
+    x = x.astype(dtype)
+    for y in (x, x[::-1].copy(), x[:, None]):
+        expected = np.isclose(x, y), np.isclose(x, y, 0.3, equal_nan=True), np.isclose(x, 2, atol=1)
+        for found, wanted in zip(near(x, y), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
 def test_constant_reductions_that_leave_elements_out():
     compiled = cr.compile(lambda x, keep: (np.any(x, 1, where=keep), np.all(x, where=keep), np.any(x.astype(bool)[:0])))
     for keep in (ORDERED > 0, ORDERED < 0, ORDERED == 9):

@@ -457,6 +457,15 @@ REDUCTIONS.update(
 )
 
 
-constant(np.nanargmax, np.nanargmin, np.isclose, np.isneginf, np.isposinf, np.isin, np.round, np.around, np.fix)
+@composed(np.isclose)
+def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+    """NumPy's formula: b says how far is near, and is a floating number for that."""
+    b = np.astype(b, np.result_type(b.dtype, 1.0)) if hasattr(b, "dtype") else float(b)
+    with np.errstate(invalid="ignore"):
+        near = ((np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)) | (a == b)
+    return near | (np.isnan(a) & np.isnan(b)) if equal_nan else near
+
+
+constant(np.nanargmax, np.nanargmin, np.isneginf, np.isposinf, np.isin, np.round, np.around, np.fix)
 varying("np.all(x == y) and np.all(np.isclose(x, y)) are arrays", np.allclose, np.array_equal, np.array_equiv)
 refuse("use np.quantile on the elements that are numbers", np.nanmedian, np.nanquantile, np.nanpercentile)

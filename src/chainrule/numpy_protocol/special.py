@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.constant import PiecewiseConstant
+from chainrule.gates.constant import detach
 from chainrule.gates.indexing import getitem
 from chainrule.gates.operands import floating
 from chainrule.gates.reduction import normal_axes
 from chainrule.gates.special import BesselI0, Sinc
 from chainrule.numpy_protocol.dispatch import constant, differentiable, refuse
-from chainrule.numpy_protocol.shapes import along
+from chainrule.numpy_protocol.shapes import along, one_axis
 
 differentiable(np.sinc)(Sinc.of(0))
 differentiable(np.i0)(BesselI0.of(0))
@@ -22,13 +22,21 @@ differentiable(np.i0)(BesselI0.of(0))
 @differentiable(np.unwrap)
 def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
     """The phases plus whole periods, which are constants."""
-    static = (("discont", discont), ("axis", axis), ("period", period))
-    return p + PiecewiseConstant.of(whole_periods, static)(p)
+    return p + _whole_periods(detach(p), discont, one_axis(axis, p.ndim), period)
 
 
-def whole_periods(phases: Any, **static: Any) -> Any:
-    """What ``np.unwrap`` adds to the phases."""
-    return np.unwrap(phases, **static) - phases
+def _whole_periods(p: Any, discont: float | None, axis: int, period: float) -> Any:
+    """What brings each step that is larger than ``discont`` between minus and plus half a period."""
+    steps = np.diff(p, axis=axis)
+    dtype = np.result_type(steps.dtype, period)
+    half, odd = divmod(period, 2) if dtype.kind in "iu" else (period / 2, 0)
+    within = np.mod(steps + half, period) - half
+    if not odd:  # of two steps that do, that one with the sign of the old one
+        within = np.where((within == -half) & (steps > 0), half, within)
+    small = np.abs(steps) < (period / 2 if discont is None else discont)
+    changes = np.astype(np.cumsum(np.where(small, 0, within - steps), axis=axis), dtype)
+    first = getitem(p, along(axis, slice(0, 1)))
+    return np.concatenate((np.zeros(first.shape, dtype), changes), axis=axis)
 
 
 @differentiable(np.gradient)
