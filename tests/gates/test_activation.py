@@ -93,6 +93,16 @@ def test_the_left_tail_keeps_its_digits(name):
     np.testing.assert_allclose(ALL[name](x), expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+@pytest.mark.parametrize("dtype", [np.int8, np.int64])
+@pytest.mark.parametrize("name", [*ALL, "softmax", "log_softmax"])
+def test_integers_count_as_the_numbers_they_are(name, dtype, way):
+    function = ALL.get(name) or getattr(cr, name)
+    x = np.array([-100, -3, -1, 0, 1, 3, 100], dtype)
+    z = function(x) if way == "eager" else cr.compile(function)(x)
+    np.testing.assert_allclose(z, function(x.astype(float)), rtol=2e-3, atol=1e-6)  # of int8, some are float16
+
+
 def test_slopes_where_two_lines_meet():
     slopes = {name: float(cr.grad(function)(np.array(0.0))) for name, function in ALL.items()}
     assert slopes["relu"] == 0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.error_function import erfc
-from chainrule.gates.operands import operand
+from chainrule.gates.operands import floating, operand
 from chainrule.gates.primitive import Elementwise, dtypes_of, primitive
 from chainrule.gates.selection import side_by_side
 from chainrule.gates.special import sigmoid, softplus
@@ -50,7 +50,7 @@ class LeakyRelu(Elementwise):
     slope: float
 
     def forward(self, x: Any) -> Any:
-        return x * np.where(np.greater(x, 0), 1.0, self.slope).astype(np.result_type(x))
+        return x * np.where(np.greater(x, 0), 1.0, self.slope).astype(np.result_type(x, 0.0))
 
     def choice(self, x: Any) -> Any:
         return np.greater(x, 0)
@@ -60,6 +60,9 @@ class LeakyRelu(Elementwise):
 
     def dx(self, dz: Any, x: Any) -> Any:
         return dz * np.where(x > 0, 1.0, self.slope).astype(dz.dtype)
+
+    def computes_in(self, x: Any) -> tuple[Any, ...]:
+        return (np.result_type(x, 0.0),)
 
     def lower(self, b: Any, x: Any) -> Any:
         return b.mul(x, b.select(b.gt(x, b.like(x, 0)), b.like(x, 1), b.like(x, self.slope)))
@@ -190,7 +193,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> cr.elu(np.array([-1000.0, 2.0]))
     array([-1.,  2.])
     """
-    return Elu.of(float(alpha))(operand(x))
+    return Elu.of(float(alpha))(floating(x))
 
 
 def selu(x: Any) -> Any:
@@ -254,6 +257,8 @@ def softsign(x: Any) -> Any:
 def hard_sigmoid(x: Any) -> Any:
     """A sigmoid of three straight lines: x / 6 + 1 / 2, clipped to [0, 1] (Howard et al. 2019).
 
+    Where the lines meet, at -3 and 3, the derivative is that of the middle one, as ``np.clip`` has it here.
+
     >>> import numpy as np, chainrule as cr
     >>> cr.hard_sigmoid(np.array([-3.0, 0.0, 1.5]))
     array([0.  , 0.5 , 0.75])
@@ -262,7 +267,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 def hard_tanh(x: Any) -> Any:
-    """A tanh of three straight lines: x, clipped to [-1, 1] (Collobert 2004).
+    """A tanh of three straight lines: x, clipped to [-1, 1] (Collobert 2004). At -1 and 1 the derivative is 1.
 
     >>> import numpy as np, chainrule as cr
     >>> cr.hard_tanh(np.array([-3.0, 0.5]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.operands import floating, operand
+from chainrule.gates.operands import floating
 from chainrule.gates.primitive import Primitive, primitive
 from chainrule.gates.reduction import Axes, every_axis, log_sum_exp, normal_axes, reduced
 from chainrule.graph.sums import summed
@@ -62,7 +62,8 @@ class LogSoftmax(Primitive):
 def softmax(x: Any, axis: Any = -1) -> Any:
     """e^x / sum(e^x): positive numbers that add to 1 along ``axis`` (an axis, a tuple of axes, None for all).
 
-    An element of -inf has the share 0; where all are -inf the result is NaN. The shape and dtype are those of ``x``.
+    An element of -inf has the share 0; where all are -inf the result is NaN. The shape and dtype are those of ``x``;
+    integers become float64.
 
     >>> import numpy as np, chainrule as cr
     >>> cr.softmax(np.array([1000.0, 1000.0, -np.inf]))
@@ -70,7 +71,7 @@ def softmax(x: Any, axis: Any = -1) -> Any:
 
     Raises AxisError for an axis that ``x`` does not have.
     """
-    x = operand(x)
+    x = floating(x)
     return Softmax.of(normal_axes(axis, x.ndim))(x)
 
 
@@ -83,7 +84,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
     Raises AxisError for an axis that ``x`` does not have.
     """
-    x = operand(x)
+    x = floating(x)
     return LogSoftmax.of(normal_axes(axis, x.ndim))(x)
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import raw
+from chainrule.graph.array import Array, raw
 
 
 def operand(x: Any) -> Any:
-    """What has a shape as it is; numbers and nested lists as ndarrays."""
-    return x if hasattr(x, "ndim") else np.asarray(x)
+    """Arrays of ours and NumPy's as they are; numbers, nested lists and columns of tables as ndarrays."""
+    return x if isinstance(x, (Array, np.ndarray, np.generic)) else np.asarray(x)
 
 
 def floating(x: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.indexing import getitem
 from chainrule.gates.loss import MulticlassHinge, SoftmaxCrossEntropies, logistic_loss, softmax_cross_entropy
 from chainrule.gates.normalised import log_softmax
 from chainrule.graph.array import raw
@@ -44,7 +45,7 @@ def cross_entropy(
         raise ValueError(f"label_smoothing is a share, from 0 to less than 1, not {label_smoothing}")
     losses = SoftmaxCrossEntropies.of(float(label_smoothing))(scores, labels)
     if class_weights is not None:
-        by_class = _class_weights(class_weights, scores)[labels]
+        by_class = getitem(_class_weights(class_weights, scores), labels)
         weights = by_class if weights is None else example_weights(weights, losses) * by_class
     return mean(losses, weights)
 
