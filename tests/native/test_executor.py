@@ -230,12 +230,15 @@ def test_long_sums_of_floats_are_accurate(n: int, target: Any) -> None:
         np.testing.assert_array_equal(sums(np.append(mixed[1:], np.float32(np.nan))), np.nan)
 
 
-def test_the_number_of_threads_does_not_change_a_bit() -> None:
+@pytest.mark.parametrize(("sizes", "batch"), [([300, 256, 10], 128), ([2, 60, 3], 20_011), ([70, 3, 3], 9_001)])
+def test_the_number_of_threads_does_not_change_a_bit(sizes: list[int], batch: int) -> None:
+    """Products are shared, and loop nests: by rows, by vectors, and where vectors lie along what is added up."""
     results = []
     for threads in (1, 2, 4):
         cr.set_threads(threads)
-        model, _, step, x, labels = training([300, 256, 10], cr.nn.Tanh, 128)
+        model, _, step, x, labels = training(sizes, cr.nn.Tanh, batch)
         compiled = native(step, x, labels)
+        assert compiled.uses_team == (threads > 1)
         losses = [compiled.run([x, labels])[0].copy() for _ in range(3)]
         results.append([*losses, *(p.value.copy() for p in model.parameters())])
     cr.set_threads(None)

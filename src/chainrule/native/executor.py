@@ -40,7 +40,7 @@ from chainrule.native.products import choose_split, product_ir, product_kernel, 
 from chainrule.native.random_words import with_random_words
 from chainrule.native.repeat import Repeat, loop_code
 from chainrule.native.repeat import block as loop_block
-from chainrule.native.structure import Pointer, arguments, lanes_of, structure, tile
+from chainrule.native.structure import Pointer, arguments, lanes_of, row_axis, structure, tile, vector_axis
 from chainrule.native.target import current
 from chainrule.native.team import team
 from chainrule.native.views import Buffer, View
@@ -50,6 +50,8 @@ from chainrule.program.program import Program, Value
 
 LONG = 40_000
 """Operations from which a step lets other Python threads run meanwhile."""
+ENOUGH = 8
+"""So many parts of a row of the table are enough for a team: larger teams than two, and chunks of even length."""
 WORTH_A_TEAM = 4_000_000
 """Operations from which a step is divided among threads, and a loop nest in it."""
 
@@ -126,11 +128,7 @@ class Executor:
         row[dispatch.ARGS] = self._block(arguments(nest))
         row[[dispatch.I1, dispatch.J1]] = _rectangle(nest)
         if self.uses_team and _operations(nest) > WORTH_A_TEAM // 8 and nest.kept and not nest.serial:
-            lanes = lanes_of(nest, self.target.vector_bytes)
-            by_vectors = len(nest.kept) == 1 and not nest.across and lanes > 1
-            row[dispatch.SPLIT] = dispatch.ALONG_J if by_vectors else dispatch.ALONG_I
-            rows, _ = tile(nest, self.target.vector_bytes)
-            row[dispatch.GRAIN] = 4 * lanes if by_vectors else rows
+            row[[dispatch.SPLIT, dispatch.GRAIN]] = _divided(nest, self.target.vector_bytes)
 
     def _product_row(self, row: Any, work: Product) -> None:
         (m, k), n = work.a.shape, work.b.shape[1]
@@ -456,6 +454,16 @@ def _rectangle(nest: Nest) -> tuple[int, int]:
     if not nest.kept:
         return 1, 1
     return nest.kept[0], nest.kept[-1]
+
+
+def _divided(nest: Nest, vector_bytes: int) -> tuple[int, int]:
+    """How a nest is shared: along its outermost axis, or along the last one kept where that has more parts."""
+    vector, last = vector_axis(nest), len(nest.kept) - 1
+    grains = {vector: 4 * lanes_of(nest, vector_bytes), row_axis(nest): tile(nest, vector_bytes)[0]}
+    parts = {axis: -(-nest.kept[axis] // grains.get(axis, 1)) for axis in (0, last)}
+    axis = 0 if parts[0] >= min(ENOUGH, parts[last]) else last
+    along_j = axis == last and (last > 0 or vector == 0)  # as the kernel reads its rectangle
+    return dispatch.ALONG_J if along_j else dispatch.ALONG_I, grains.get(axis, 1)
 
 
 def _empty(work: Work) -> bool:
