@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.gates.activation import bell
 from chainrule.gates.exponential import share, share2
 from chainrule.gates.primitive import PRIMITIVES
 from chainrule.graph.array import Array, circuit
@@ -22,6 +23,7 @@ ELEMENTWISE = [
 FUNCTIONS = "abs cos cosh exp hypot isnan log sign sin sinh sqrt tan tanh trunc"
 LANGUAGE = {name: getattr(np, name) for name in FUNCTIONS.split(" ")} | {
     "sigmoid": cr.sigmoid,
+    "bell": bell,
     "share": share,
     "share2": share2,
 }
