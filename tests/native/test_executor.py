@@ -11,8 +11,9 @@ import pytest
 
 import chainrule as cr
 from chainrule.native.executor import Executor
-from chainrule.native.plan import Library, Product, plan
+from chainrule.native.plan import plan
 from chainrule.native.target import AVX2, use
+from chainrule.native.work import Library, Product
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
 

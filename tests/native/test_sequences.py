@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.native import target
 from chainrule.native.executor import Executor
-from chainrule.native.plan import Library
+from chainrule.native.work import Library
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
 

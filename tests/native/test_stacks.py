@@ -10,8 +10,8 @@ import pytest
 import chainrule as cr
 from chainrule.native import target
 from chainrule.native.executor import Executor
-from chainrule.native.plan import Library, Product
 from chainrule.native.products import multiply
+from chainrule.native.work import Library, Product
 from chainrule.program.passes import optimise
 from chainrule.program.recording import record
 

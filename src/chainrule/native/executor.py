@@ -35,7 +35,7 @@ from chainrule.native.entry import (
 from chainrule.native.jit import Recipe, compile_recipes
 from chainrule.native.loops import kernel_text
 from chainrule.native.nest import Nest, late_steps
-from chainrule.native.plan import Kernel, Library, Output, Product, Work, plan
+from chainrule.native.plan import plan
 from chainrule.native.products import choose_split, product_ir, product_kernel, product_recipe, scratch_bytes
 from chainrule.native.random_words import with_random_words
 from chainrule.native.repeat import Repeat, loop_code
@@ -44,6 +44,7 @@ from chainrule.native.structure import Pointer, arguments, lanes_of, row_axis, s
 from chainrule.native.target import current
 from chainrule.native.team import team
 from chainrule.native.views import Buffer, View
+from chainrule.native.work import Kernel, Library, Output, Product, Work
 from chainrule.program import interpreter
 from chainrule.program.minibatches import Minibatches
 from chainrule.program.program import Program, Value

@@ -316,3 +316,30 @@ def packed(nest: Nest) -> tuple[list[Nest], Nest]:
         copies.append(Nest(shape, (), (load,), (store,)))
         steps[ref] = replace(step, access=Access(copy, 0, strides))
     return copies, replace(nest, steps=tuple(steps))
+
+
+def pruned(nest: Nest) -> Nest:
+    """A nest without the steps that no store needs."""
+    needed: set[int] = {s.ref for s in nest.stores}
+    needed |= {ref for s in nest.stores for ref, _, _ in s.access.computed}
+    for ref in range(len(nest.steps) - 1, -1, -1):
+        if ref in needed:
+            needed.update(reads(nest.steps[ref]))
+    number = {ref: k for k, ref in enumerate(sorted(needed))}
+
+    def moved(access: Access) -> Access:
+        return replace(access, computed=tuple((number[r], s, n) for r, s, n in access.computed))
+
+    steps: list[Any] = []
+    for ref in sorted(needed):
+        step = nest.steps[ref]
+        if isinstance(step, (Load, Search)):
+            steps.append(replace(step, access=moved(step.access)))
+        elif isinstance(step, Apply):
+            steps.append(replace(step, refs=tuple(number[r] for r in step.refs)))
+        elif isinstance(step, (Literal, Inside)):
+            steps.append(step)
+        else:
+            steps.append(replace(step, ref=number[step.ref]))
+    stores = tuple(replace(s, ref=number[s.ref], access=moved(s.access)) for s in nest.stores)
+    return replace(nest, steps=tuple(steps), stores=stores)

@@ -6,9 +6,7 @@ live inside the step share one arena by their lifetimes; inputs, States and resu
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.array import raw
+from chainrule.native.arena import LINE, lay_out
 from chainrule.native.axes import Axes, Shifted, broadcast_axes, own_axes, space
 from chainrule.native.fusion import Fusion
 from chainrule.native.group import Group, Read, Sought, Within
@@ -32,81 +31,19 @@ from chainrule.native.nest import (
     arranged,
     cost,
     packed,
-    reads,
+    pruned,
 )
 from chainrule.native.products import better_transposed
-from chainrule.native.repeat import Repeat, repeat_of
+from chainrule.native.repeat import repeat_of
 from chainrule.native.views import Buffer, View, element_strides, row_major, stored
+from chainrule.native.work import Kernel, Library, Output, Plan, Product, batch
 from chainrule.program.loop import Scan
-from chainrule.program.program import Instruction, Operand, Program, Value
+from chainrule.program.program import Operand, Program, Value
 
 SHORT = 16
 """A last axis shorter than this would leave vectors half empty: a longer one is stored innermost instead."""
 WORTH_TURNING = 0.95
 """So much of what they cost at most may kernels still cost for other values to be stored like that, too."""
-LINE = 64
-"""Buffers begin at multiples of this many bytes: of a vector, and of a cache line."""
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """The source of a buffer that holds a result: its number."""
-
-    number: int
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """A matrix product, c = a @ b, and what is done with each finished block of it; or ``count`` products, each of
-    whose operands lie ``steps`` elements behind those of the one before.
-    """
-
-    a: View
-    b: View
-    c: View
-    epilogue: Nest | None = None
-    count: int = 1
-    steps: tuple[int, ...] = (0, 0, 0)
-
-
-@dataclass(frozen=True, eq=False)
-class Library:
-    """A gate that NumPy runs: where its operands and its result lie."""
-
-    instruction: Instruction
-    operands: tuple[View | bool | int | float, ...]
-    result: View
-
-
-Work = Nest | Product | Library | Repeat
-
-
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """One row of the step: the work, and the group it came from."""
-
-    work: Work
-    group: Group
-    checked: bool
-    """Whether it can meet a bad index."""
-
-
-@dataclass(eq=False)
-class Plan:
-    """Kernels in order, the buffers they use, and the size of the arena in bytes."""
-
-    kernels: list[Kernel]
-    arena: int
-    outputs: list[Buffer]
-    in_place: dict[Any, Buffer] = field(default_factory=dict)
-    """For each State that is stored, the buffer that stands for its memory."""
-
-    def every(self) -> Iterator[Kernel]:
-        """All kernels, those in loops included."""
-        for kernel in self.kernels:
-            yield kernel
-            if isinstance(kernel.work, Repeat):
-                yield from kernel.work.plan.every()
 
 
 def plan(program: Program) -> Plan:
@@ -150,7 +87,7 @@ class _Planner:
         self._find_readers()
         self._choose_layouts()
         kernels = [kernel for group in order for kernel in self._kernels(group)]
-        arena = self._lay_out(kernels)
+        arena = lay_out(kernels)
         return Plan(kernels, arena, self.outputs, self.states)
 
     # ---- who reads and makes what
@@ -472,88 +409,3 @@ class _Planner:
         view = view.sliced((0,) * extra).broadcast(shape)
         axes = tuple(range(len(shape)))
         return Load(self._access(view, axes, (), axes), view.buffer.dtype)
-
-    # ---- memory
-
-    def _lay_out(self, kernels: list[Kernel]) -> int:
-        """Give each buffer of the arena an offset; buffers that are never needed at the same time may share bytes."""
-        first: dict[Buffer, int] = {}
-        last: dict[Buffer, int] = {}
-        for position, kernel in enumerate(kernels):
-            for buffer in buffers_of(kernel.work):
-                if buffer.source is None:
-                    first.setdefault(buffer, position)
-                    last[buffer] = position
-        placed: list[Buffer] = []
-        size = 0
-        for buffer in sorted(first, key=lambda b: (-b.nbytes, first[b])):
-            rivals = sorted(
-                (p for p in placed if first[p] <= last[buffer] and first[buffer] <= last[p]), key=lambda p: p.offset
-            )
-            offset = 0
-            for rival in rivals:
-                if offset + buffer.nbytes <= rival.offset:
-                    break
-                offset = max(offset, -(-(rival.offset + rival.nbytes) // LINE) * LINE)
-            buffer.offset = offset
-            placed.append(buffer)
-            size = max(size, offset + buffer.nbytes)
-        return size
-
-
-def batch(a: View, b: View, c: View) -> Iterator[Product]:
-    """The products c[...] = a[...] @ b[...] of stacks of matrices, as few as possible.
-
-    Where one b is for the whole stack, the rows of all a's are those of one matrix; else the longest axis is a batch.
-    """
-    stack = c.shape[:-2]
-    a, b = (v.broadcast((*stack, *v.shape[-2:])) for v in (a, b))
-    if not any(step for n, step in zip(stack, b.strides, strict=False) if n != 1):
-        one_a, one_c = (v.reshaped((math.prod(v.shape[:-1]), v.shape[-1])) for v in (a, c))
-        if one_a is not None and one_c is not None:
-            yield Product(one_a, b.sliced((0,) * len(stack)), one_c)
-            return
-    along = max(range(len(stack)), key=lambda d: stack[d])
-    steps = tuple(v.strides[along] for v in (a, b, c))
-    for index in np.ndindex(*(1 if d == along else n for d, n in enumerate(stack))):
-        first_a, first_b, first_c = (v.sliced(index) for v in (a, b, c))
-        yield Product(first_a, first_b, first_c, None, stack[along], steps)
-
-
-def pruned(nest: Nest) -> Nest:
-    """A nest without the steps that no store needs."""
-    needed: set[int] = {s.ref for s in nest.stores}
-    needed |= {ref for s in nest.stores for ref, _, _ in s.access.computed}
-    for ref in range(len(nest.steps) - 1, -1, -1):
-        if ref in needed:
-            needed.update(reads(nest.steps[ref]))
-    number = {ref: k for k, ref in enumerate(sorted(needed))}
-
-    def moved(access: Access) -> Access:
-        return replace(access, computed=tuple((number[r], s, n) for r, s, n in access.computed))
-
-    steps: list[Any] = []
-    for ref in sorted(needed):
-        step = nest.steps[ref]
-        if isinstance(step, (Load, Search)):
-            steps.append(replace(step, access=moved(step.access)))
-        elif isinstance(step, Apply):
-            steps.append(replace(step, refs=tuple(number[r] for r in step.refs)))
-        elif isinstance(step, (Literal, Inside)):
-            steps.append(step)
-        else:
-            steps.append(replace(step, ref=number[step.ref]))
-    stores = tuple(replace(s, ref=number[s.ref], access=moved(s.access)) for s in nest.stores)
-    return replace(nest, steps=tuple(steps), stores=stores)
-
-
-def buffers_of(work: Work) -> list[Buffer]:
-    """The buffers that a kernel touches."""
-    if isinstance(work, Nest):
-        return [access.buffer for access in work.accesses()]
-    if isinstance(work, Product):
-        inner = [] if work.epilogue is None else buffers_of(work.epilogue)
-        return [work.a.buffer, work.b.buffer, work.c.buffer, *inner]
-    if isinstance(work, Repeat):
-        return list(work.buffers())
-    return [v.buffer for v in (*work.operands, work.result) if isinstance(v, View)]

@@ -18,10 +18,10 @@ import numpy as np
 
 from chainrule.graph.site import Site
 from chainrule.native.nest import Apply, Load, Nest, Reduce, Running, late_steps
-from chainrule.native.plan import Kernel, Library, Product, Work
 from chainrule.native.products import multiply
 from chainrule.native.team import team
 from chainrule.native.views import View
+from chainrule.native.work import Kernel, Library, Product, Work
 
 if TYPE_CHECKING:
     from chainrule.native.executor import Executor
