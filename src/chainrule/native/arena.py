@@ -10,7 +10,10 @@ LINE = 64
 
 
 def lay_out(kernels: list[Kernel]) -> int:
-    """Give each buffer of the arena an offset; the bytes of all. What is never needed at the same time may share some."""
+    """Give each buffer of the arena an offset. Those that are never needed at the same time may share bytes.
+
+    Returns the bytes of all.
+    """
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
     for position, kernel in enumerate(kernels):
