@@ -18,8 +18,9 @@ import chainrule as cr
 from chainrule import data, training
 from chainrule.cli import app
 from chainrule.cli.nets import ACTIVATIONS, build
+from chainrule.cli.progress import Table
 from chainrule.cli.recipes import Recipe
-from chainrule.cli.run_folder import SavedRun
+from chainrule.cli.run_folder import CONTENTS, SavedRun
 
 
 @pytest.fixture
@@ -27,6 +28,10 @@ def run(tmp_path, monkeypatch):
     """Run the command in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_digits_are_learned_and_a_folder_is_left(run, tmp_path):
@@ -40,9 +45,7 @@ def test_digits_are_learned_and_a_folder_is_left(run, tmp_path):
     )
     assert len(re.findall(r"^ +[123]/3 +\d\.\d{4} +\d\d\.\d\d% +\d\.\d{4} +\d\d\.\d\d%$", result.stdout, re.M)) == 3
     folder = tmp_path / "runs" / "digits"
-    assert {path.name for path in folder.iterdir()} == {
-        *("model.safetensors", "encoder.json", "history.csv", "run.json", "loss.png")
-    }
+    assert {path.name for path in folder.iterdir()} == set(CONTENTS)
     for path in folder.iterdir():
         assert path.name in result.stdout.partition("written to runs/digits:")[2]
 
@@ -53,7 +56,9 @@ def test_digits_are_learned_and_a_folder_is_left(run, tmp_path):
     assert losses[2] < losses[0] / 2 < np.log(10) / 2
     assert 0.9 < float(epochs[2]["test_accuracy"]) <= 1
     assert f"test accuracy {float(epochs[2]['test_accuracy']):.2%}" in result.stdout
-    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "digits: a 2-layer net 64-100-10" in page
 
 
 @pytest.mark.parametrize(("options", "told"), [((), "not compiled"), (("--compile",), "compiled")])
@@ -182,9 +187,9 @@ def test_what_l2_does_to_the_loss_is_told_where_there_is_l2(run):
 
 def test_a_second_run_gets_a_folder_of_its_own(run, tmp_path):
     assert "written to runs/moons:" in run("moons", "--epochs", 1).stdout
-    before = {path.name: path.read_bytes() for path in (tmp_path / "runs/moons").iterdir()}
+    before = contents(tmp_path / "runs/moons")
     assert "written to runs/moons-2:" in run("moons", "--epochs", 1, "--seed", 1).stdout
-    assert {path.name: path.read_bytes() for path in (tmp_path / "runs/moons").iterdir()} == before
+    assert contents(tmp_path / "runs/moons") == before
 
 
 def test_a_folder_that_holds_something_is_refused_before_training(run, tmp_path):
@@ -282,20 +287,100 @@ def test_without_scikit_learn_there_are_no_digits(run, monkeypatch):
     assert "pip install 'chainrule[data]'" in result.stderr
 
 
-def test_without_matplotlib_only_the_picture_is_missing(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    result = run("moons", "--epochs", 1)
-    assert result.exit_code == 0
-    assert result.stderr.startswith("warning: no loss.png: ")
-    assert "pip install 'chainrule[plot]'" in result.stderr
-    assert {p.name for p in (tmp_path / "runs/moons").iterdir()} == {
-        *("model.safetensors", "encoder.json", "history.csv", "run.json")
-    }
+# ---- a run that is interrupted goes on
 
 
-def test_control_c_ends_a_run_cleanly(tmp_path):
+def interrupt_at(epoch, monkeypatch):
+    """Let the next run be interrupted when this epoch is done."""
+    on_epoch = Table.on_epoch
+
+    def interrupting(self, run, record):
+        on_epoch(self, run, record)
+        if run.epoch == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Table, "on_epoch", interrupting)
+
+
+@pytest.mark.parametrize("options", [(), ("--compile", "--dropout", 0.3, "--optimizer", "adam", "--patience", 20)])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bits(run, tmp_path, monkeypatch, options):
+    assert run("moons", "--epochs", 6, *options, "--out", "whole").exit_code == 0
+    with monkeypatch.context() as patched:
+        interrupt_at(4, patched)
+        result = run("moons", "--epochs", 6, *options, "--out", "parts")
+    assert result.exit_code == 130
+    assert result.stderr == "chainrule: interrupted; chainrule train --resume parts goes on\n"
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == {"encoder.json", "run.json", "checkpoints"}
+    told = CliRunner().invoke(app, ["evaluate", "parts"]).stderr
+    assert told == "chainrule: the run parts was interrupted: chainrule train --resume parts goes on\n"
+
+    result = run("--resume", "parts")
+    assert result.exit_code == 0, result.stderr
+    assert re.findall(r"^ +(\d)/6 ", result.stdout, re.M) == ["5", "6"]
+    whole, parts = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert {name: x.tobytes() for name, x in whole.items()} == {name: x.tobytes() for name, x in parts.items()}
+    histories = [training.History.read_csv(tmp_path / name / "history.csv") for name in ("whole", "parts")]
+    for name in ("loss", "train_accuracy"):
+        assert histories[0][name] == histories[1][name]
+
+
+def test_a_finished_run_is_trained_further(run, tmp_path):
+    assert run("moons", "--epochs", 3, "--out", "here").exit_code == 0
+    assert run("moons", "--epochs", 5, "--out", "whole").exit_code == 0
+    result = run("--resume", "here", "--epochs", 5)
+    assert re.findall(r"^ +(\d)/5 ", result.stdout, re.M) == ["4", "5"]
+    whole, further = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "here"))
+    assert all((whole[name] == further[name]).all() for name in whole)
+    assert json.loads((tmp_path / "here" / "run.json").read_text())["epochs"] == 5
+
+
+def test_a_run_stops_when_the_validation_loss_does_not_fall(run, tmp_path):
+    result = run("moons", "--epochs", 200, "--patience", 2, "--lr", 1, "--l2", 0)
+    assert result.exit_code == 0, result.stderr
+    assert "to learn from, 30 to stop by, 40 held out" in result.stdout
+    best = int(re.search(r"the validation loss was lowest after epoch (\d+):", result.stdout)[1])
+    history = training.History.read_csv(tmp_path / "runs/moons/history.csv")
+    assert len(history) == best + 2
+    assert min(history["validation_loss"]) == history["validation_loss"][best - 1]
+    assert f" {best + 2}/200 " in result.stdout  # the last line is shown, whichever it is
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume", "nothing"], "nothing is no folder of a run: it has no run.json"),
+        (
+            ["--resume", "here", "--lr", "0.1"],
+            "--resume goes on with the settings of here: only --epochs and --threads",
+        ),
+        (["moons", "--resume", "here"], "--resume goes on with the settings of here"),
+        (["--resume", "here", "--epochs", "1"], "here is done, after 2 epochs: train it further with more --epochs"),
+        (["--resume", "here"], "here is done, after 2 epochs"),
+    ],
+)
+def test_what_cannot_go_on_is_refused(run, tmp_path, arguments, message):
+    assert run("moons", "--epochs", 2, "--out", "here").exit_code == 0
+    before = contents(tmp_path / "here")
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert contents(tmp_path / "here") == before
+
+
+def test_a_table_that_has_changed_does_not_go_on(run, tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "\n".join(f"{k},{k % 2}" for k in range(40)))
+    assert run("a.csv", "--target", "y", "--epochs", 1).exit_code == 0
+    (tmp_path / "a.csv").write_text("x,y\n" + "\n".join(f"{k + 1},{k % 2}" for k in range(40)))
+    result = run("--resume", "runs/a", "--epochs", 2)
+    assert result.exit_code == 2
+    assert "a.csv is not what it was when the run began" in result.stderr
+    assert "a.csv is not what it was when the net was trained" in CliRunner().invoke(app, ["evaluate", "runs/a"]).stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_leaves_what_goes_on(run, tmp_path, sign):
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "chainrule", "train", "moons", "--epochs", "1000000"],
+        [sys.executable, "-u", "-m", "chainrule", "train", "moons", "--epochs", "20000"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONWARNINGS": "error"},
         stdout=subprocess.PIPE,
@@ -303,10 +388,15 @@ def test_control_c_ends_a_run_cleanly(tmp_path):
         text=True,
     )
     for line in process.stdout:
-        if line.lstrip().startswith("epoch"):
+        if "/20000 " in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sign)
     _, complaint = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert complaint == "chainrule: interrupted\n"
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert process.returncode == (130 if sign == signal.SIGINT else -signal.SIGKILL)
+    goes_on = "chainrule: interrupted; chainrule train --resume runs/moons goes on\n"
+    assert complaint == (goes_on if sign == signal.SIGINT else "")
+    saved = [json.loads(path.read_text()) for path in (tmp_path / "runs/moons/checkpoints").glob("*.json")]
+    done = max((len(notes["history"]) for notes in saved), default=0)
+    result = run("--resume", "runs/moons", "--epochs", done + 2)
+    assert result.exit_code == 0, result.stderr
+    assert len(training.History.read_csv(tmp_path / "runs/moons/history.csv")) == done + 2

@@ -1,4 +1,4 @@
-"""The ``chainrule`` command: train, evaluate, predict, summary, explain, check, info."""
+"""The ``chainrule`` command: train, evaluate, predict, summary, diagnose, explain, check, info."""
 
 from chainrule.cli.app import app, main
 

@@ -8,6 +8,7 @@ import typer
 
 from chainrule import __version__
 from chainrule.cli.check import check
+from chainrule.cli.diagnose import diagnose
 from chainrule.cli.errors import OneLineErrors
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.explain import explain
@@ -47,6 +48,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(summary)
+app.command()(diagnose)
 app.command(context_settings={"ignore_unknown_options": True})(explain)
 app.command()(check)
 app.command()(info)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chainrule import data, training
+from chainrule.cli.errors import Stop
 from chainrule.cli.run_folder import SavedRun
 from chainrule.cli.scoring import in_words, scores_of
 from chainrule.cli.sources import open_source, told_in_words
@@ -40,13 +41,20 @@ def evaluate(
       chainrule evaluate runs/houses new-houses.csv
     """
     saved = SavedRun.open(run)
-    part = open_source(saved.asked).test if file is None else _read(saved, file)
+    part = _held_out(saved) if file is None else _read(saved, file)
     typer.echo(f"{len(part)} examples {'held out' if file is None else f'of {file}'}: ", nl=False)
     typer.echo(in_words(scores_of(saved.model, saved.target, part, saved.recipe)))
     classes = saved.target.classes
     if 1 < len(classes) <= MOST_CLASSES:
         outputs = Forward(saved.model, compiled=False)(part.inputs)
         Console().print(_confusion(training.confusion_matrix(outputs, part.targets, len(classes)), classes))
+
+
+def _held_out(saved: SavedRun) -> data.Dataset:
+    source = open_source(saved.asked)
+    if source.fingerprint != saved.fingerprint:
+        raise Stop(f"{saved.asked.data} is not what it was when the net was trained: name the file to evaluate on")
+    return source.test
 
 
 def _read(saved: SavedRun, file: Path) -> data.Dataset:

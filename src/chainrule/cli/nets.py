@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def loss_of(recipe: Recipe, task: str) -> str:
     """The name of the loss; Stop for one that does not fit the task."""
     if recipe.loss in LOSSES[task]:
         return recipe.loss
-    chosen("--loss", recipe.loss or None, (name for names in LOSSES.values() for name in names))
+    known("--loss", recipe.loss or None, (name for names in LOSSES.values() for name in names))
     if recipe.loss:
         raise Stop(f"--loss {recipe.loss} is not for {task}, which the target holds: take {', '.join(LOSSES[task])}")
     return LOSSES[task][0]
@@ -61,11 +60,19 @@ def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimize
     return kind(model.parameters(), recipe.lr, l2=recipe.l2, schedule=schedule, **options)
 
 
-SCHEDULES: dict[str, Callable[[int], Any]] = {"constant": lambda steps: None}
-"""What becomes of the step size in a run of so many steps, by name."""
+SCHEDULES: dict[str, Callable[[int], optim.Schedule | None]] = {
+    "constant": lambda steps: None,
+    "step": lambda steps: optim.Step(every=max(1, -(-steps // 3)), factor=0.1),
+    "exponential": lambda steps: optim.Exponential(0.01, every=steps),
+    "inverse_time": lambda steps: optim.InverseTime(9 / steps),
+    "cosine": lambda steps: optim.Cosine(steps),
+    "warmup": lambda steps: optim.Warmup(steps // 20 + 1, then=optim.Cosine(steps - steps // 20)),
+    "one_cycle": lambda steps: optim.OneCycle(steps),
+}
+"""What becomes of the step size in a run of so many steps: in thirds, down to a hundredth, a tenth, nothing."""
 
 
-def chosen(option: str, value: str | None, among: Iterable[str]) -> None:
+def known(option: str, value: str | None, among: Iterable[str]) -> None:
     """Stop, with the nearest, if a value is given and is none of these."""
     names = list(among)
     if value is not None and value not in names:

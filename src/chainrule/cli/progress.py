@@ -30,11 +30,11 @@ class Table(training.Callback):
 
     def on_start(self, run: training.Run) -> None:
         self.progress.console.print(self.head, highlight=False)
-        done = len(run.history) * run.steps_per_epoch
-        self.bar = self.progress.add_task("training", total=run.epochs * run.steps_per_epoch, completed=done)
+        self.bar = self.progress.add_task("training", total=run.epochs * run.steps_per_epoch)
 
     def on_steps(self, run: training.Run, losses: Any) -> None:
-        self.progress.advance(self.bar, len(losses))
+        done = (run.epoch - 1) * run.steps_per_epoch + run.step
+        self.progress.update(self.bar, completed=done, total=run.epochs * run.steps_per_epoch)
 
     def on_epoch(self, run: training.Run, record: Record) -> None:
         number = len(run.history)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -20,30 +21,32 @@ from chainrule.cli.recipes import Recipe
 from chainrule.cli.sources import Asked
 from chainrule.data.files import written_whole
 from chainrule.data.target import Target
+from chainrule.inspect.report import report
 from chainrule.training.history import Record
 
-WEIGHTS, ENCODER, HISTORY, SETTINGS, PICTURE = (
-    "model.safetensors",
-    "encoder.json",
-    "history.csv",
-    "run.json",
-    "loss.png",
-)
+if TYPE_CHECKING:
+    from chainrule.cli.trial import Trial
+
+T = TypeVar("T")
+
+REPORT, WEIGHTS, ENCODER = "report.html", "model.safetensors", "encoder.json"
+HISTORY, SETTINGS, CHECKPOINTS = "history.csv", "run.json", "checkpoints"
 CONTENTS = {
+    REPORT: "how it went and what the net became, to be looked at in a browser",
     WEIGHTS: "the weights, by parameter name",
     ENCODER: "how a row of a table becomes numbers for the net",
     HISTORY: "loss and metrics of each epoch",
     SETTINGS: "the settings and the result",
-    PICTURE: "the same as a picture",
+    CHECKPOINTS: "from which --resume goes on",
 }
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder of this run's own.
+    """A folder of one run.
 
     Attributes:
-        path: where it is; it is there and was empty.
+        path: where it is.
     """
 
     path: Path
@@ -53,50 +56,86 @@ class RunFolder:
     def claim(wanted: Path | None, usual: Path) -> Iterator[RunFolder]:
         """Make the folder ``wanted``, or else ``usual`` or the first of ``usual-2``, ``usual-3``, ... that is free.
 
-        Before training, so that nobody waits for a result that cannot be written. A folder made here goes away again
-        if nothing has been written to it when the block ends.
+        Before training, so that nobody waits for a result that cannot be written. Where neither weights nor a
+        checkpoint are there when the block ends, it becomes what it was.
         """
         was_there = wanted is not None and wanted.exists()
         folder = RunFolder(_made(wanted) if wanted is not None else _first_free(usual))
         try:
             yield folder
         finally:
-            if not was_there and not any(folder.path.iterdir()):
-                folder.path.rmdir()
+            if not (folder.path / WEIGHTS).exists() and not folder.saved:
+                folder._empty()
+                if not was_there:
+                    folder.path.rmdir()
 
-    def write(
-        self,
-        model: nn.Module,
-        encoder: data.TableEncoder,
-        history: training.History,
-        settings: Mapping[str, Any],
-        result: Record,
-    ) -> None:
-        """Write all of it but the picture."""
-        training.save(model, self.path / WEIGHTS)
+    @property
+    def checkpoints(self) -> Path:
+        """Where a run that is under way is saved."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def saved(self) -> bool:
+        """Whether there is a checkpoint."""
+        return any(self.checkpoints.glob("checkpoint-*.json"))
+
+    def begin(self, settings: Mapping[str, Any], encoder: data.TableEncoder) -> None:
+        """Write what it takes to go on with the run, should it be interrupted."""
+        self._write(SETTINGS, json.dumps({**settings, **_versions()}, indent=2))
+        self._write(ENCODER, encoder.to_json())
+
+    def finish(self, trial: Trial, history: training.History, settings: Mapping[str, Any], scores: Record) -> None:
+        """Write the results."""
+        training.save(trial.model, self.path / WEIGHTS)
         history.write_csv(self.path / HISTORY)
-        told = {**settings, **_versions(), "result": {**result, **_seconds(history)}}
-        for name, text in {ENCODER: encoder.to_json(), SETTINGS: json.dumps(told, indent=2)}.items():
-            with written_whole(self.path / name) as partial:
-                partial.write_text(text + "\n")
-
-    def draw(self, history: training.History, title: str) -> None:
-        """The picture; without matplotlib only this is left out, with a warning."""
-        try:
-            training.draw_history(history, self.path / PICTURE, title)
-        except ModuleNotFoundError as error:
-            typer.echo(f"warning: no {PICTURE}: {error}", err=True)
+        result = dict(history.last) | {f"test_{name}": value for name, value in scores.items()} | _seconds(history)
+        self._write(SETTINGS, json.dumps({**settings, **_versions(), "result": result}, indent=2))
+        report(
+            trial.model,
+            history,
+            trial.reported(trial.source.test),
+            self.path / REPORT,
+            loss=trial.loss,
+            optimizer=trial.optimizer,
+            title=f"{trial.name}: {trial.architecture}",
+        )
 
     def tell(self) -> None:
         """What is where."""
         for name, meaning in CONTENTS.items():
-            if (self.path / name).exists():
-                typer.echo(f"  {name:<18} {meaning}")
+            typer.echo(f"  {name:<18} {meaning}")
+
+    def _write(self, name: str, text: str) -> None:
+        with written_whole(self.path / name) as partial:
+            partial.write_text(text + "\n")
+
+    def _empty(self) -> None:
+        for name in (SETTINGS, ENCODER):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
-def settings_of(asked: Asked, recipe: Recipe, sizes: tuple[int, ...]) -> dict[str, Any]:
-    """What ``run.json`` keeps, so that data and net can be had again."""
-    return {**asdict(asked), **asdict(recipe), "sizes": sizes}
+class Settings(dict[str, Any]):
+    """What ``run.json`` holds."""
+
+    def of(self, kind: type[T]) -> T:
+        """An object of the settings that bear the names of its fields; JSON has lists where there were tuples."""
+        values = {field.name: self[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def read_settings(path: Path) -> Settings:
+    """What ``run.json`` holds. Raises Stop for a folder that has none, or something else."""
+    file = path / SETTINGS
+    if not file.is_file():
+        raise Stop(f"{path} is no folder of a run: it has no {SETTINGS}, which chainrule train leaves")
+    try:
+        settings = json.loads(file.read_text())
+    except ValueError as error:
+        raise Stop(f"{file} is damaged: {error}") from error
+    if not isinstance(settings, dict):
+        raise Stop(f"{file} is damaged: it holds no settings")
+    return Settings(settings)
 
 
 @dataclass(frozen=True)
@@ -106,6 +145,7 @@ class SavedRun:
     path: Path
     asked: Asked
     recipe: Recipe
+    fingerprint: str
     model: nn.Sequential
     encoder: data.TableEncoder
 
@@ -118,42 +158,24 @@ class SavedRun:
 
     @classmethod
     def open(cls, path: Path) -> SavedRun:
-        """Read a run folder. Raises Stop for one that is none, or is damaged."""
+        """Read a run folder. Raises Stop for one that is none, is not done, or is damaged."""
         settings = read_settings(path)
+        if not (path / WEIGHTS).exists():
+            raise Stop(f"the run {path} was interrupted: chainrule train --resume {path} goes on")
         try:
-            asked, recipe, sizes = _of(Asked, settings), _of(Recipe, settings), tuple(settings["sizes"])
+            asked, recipe, sizes = settings.of(Asked), settings.of(Recipe), tuple(settings["sizes"])
             model = nets.build(sizes, recipe, asked.seed).eval()
             training.load(model, path / WEIGHTS)
             encoder = data.TableEncoder.from_json((path / ENCODER).read_text())
+            return cls(path, asked, recipe, settings["fingerprint"], model, encoder)
         except (ValueError, KeyError, TypeError) as error:
             raise Stop(f"{path} is damaged, or from another version: {error}") from error
-        return cls(path, asked, recipe, model, encoder)
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """What ``run.json`` holds. Raises Stop for a folder that has none, or something else."""
-    file = path / SETTINGS
-    if not file.is_file():
-        raise Stop(f"{path} is no folder of a run: it has no {SETTINGS}, which chainrule train leaves")
-    try:
-        settings = json.loads(file.read_text())
-    except ValueError as error:
-        raise Stop(f"{file} is damaged: {error}") from error
-    if not isinstance(settings, dict):
-        raise Stop(f"{file} is damaged: it holds no settings")
-    return settings
-
-
-def _of(kind: Any, settings: Mapping[str, Any]) -> Any:
-    """An object of the settings that bear the names of its fields; JSON has lists where there were tuples."""
-    values = {field.name: settings[field.name] for field in fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def _seconds(history: training.History) -> dict[str, float]:
     """What the updates took: in the last epoch and in all of them."""
     seconds = history["seconds"]
-    return {"epochs_done": len(seconds), "seconds_of_last_epoch": seconds[-1], "seconds_in_all": sum(seconds)}
+    return {"seconds_of_last_epoch": seconds[-1], "seconds_in_all": sum(seconds)}
 
 
 def _versions() -> dict[str, str]:

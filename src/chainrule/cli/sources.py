@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ class Asked:
     held_out: float = 0.2
     validation: float = 0.0
     seed: int = 0
+
+    def settled(self) -> Asked:
+        """The same, wherever one stands: with the whole path of a file."""
+        return replace(self, data=str(Path(self.data).resolve())) if Path(self.data).is_file() else self
 
     @property
     def name(self) -> str:
@@ -78,6 +83,15 @@ class Source:
     def watched(self) -> data.Dataset:
         """What is held up to the training data in every epoch: validation data, or the test data if there are none."""
         return self.parts[1]
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all of it, by which other data are told."""
+        digest = blake2b(self.encoder.to_json().encode(), digest_size=16)
+        for part in self.parts:
+            for array in part:
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def learned(self, part: data.Dataset) -> tuple[Any, Any]:
         """Inputs and what a net learns to give for them."""

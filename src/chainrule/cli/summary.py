@@ -35,7 +35,7 @@ def summary(
 
       chainrule summary 3072-100-10 --activation maxout
     """
-    nets.chosen("--activation", activation, nets.ACTIVATIONS)
+    nets.known("--activation", activation, nets.ACTIVATIONS)
     sizes = _sizes(net)
     if sizes is None:
         saved = SavedRun.open(Path(net))

@@ -2,246 +2,161 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
-from chainrule import optim, set_threads
-from chainrule.cli import nets
-from chainrule.cli.errors import Stop
+from chainrule import set_threads, training
+from chainrule.cli import options
+from chainrule.cli.errors import INTERRUPTED, Stop
 from chainrule.cli.progress import shown
-from chainrule.cli.recipes import KNOWN
-from chainrule.cli.run_folder import RunFolder, settings_of
+from chainrule.cli.recipes import Recipe
+from chainrule.cli.run_folder import RunFolder, read_settings
 from chainrule.cli.scoring import SHOWN, in_words, metrics_of
 from chainrule.cli.sources import Asked
-from chainrule.cli.trial import Trial
-from chainrule.data.measurements import FILES
+from chainrule.cli.trial import Trial, recipe_for
 
-TABLE, NET, LEARNING, RUN = "Tables", "The net", "Learning", "The run"
 VALIDATION = 0.15
 """The share of data by which training is ended early."""
 
 
 def train(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="DATA",
-            help=f"A CSV or parquet file, or a known set: {', '.join((*KNOWN, *FILES))}.",
-            show_default=False,
-        ),
-    ],
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="What is to be predicted.", rich_help_panel=TABLE, show_default=False),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Leave a column out; once for each.", rich_help_panel=TABLE),
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="What the target is, classes or numbers.", rich_help_panel=TABLE, show_default="by its values"
+            metavar="DATA", help=f"A CSV or parquet file, or a known set: {options.SETS}.", show_default=False
         ),
     ] = None,
-    hidden: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SIZES",
-            help="Neurons of the hidden layers: 100, or 100,50, or once for each; 'none' for a linear model.",
-            show_default="by the data",
-            rich_help_panel=NET,
-        ),
-    ] = None,
-    activation: Annotated[
-        str | None,
-        typer.Option(
-            help=f"After each hidden layer: {', '.join(nets.ACTIVATIONS)}.", show_default="relu", rich_help_panel=NET
-        ),
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(help="Share of hidden neurons left out at each step.", show_default="0", rich_help_panel=NET),
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(
-            help="; ".join(f"for {kind}: {', '.join(names)}" for kind, names in nets.LOSSES.items()) + ".",
-            show_default="the first",
-            rich_help_panel=LEARNING,
-        ),
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(
-            help=f"{', '.join(optim.OPTIMIZERS)}.", show_default="sgd; adam for files", rich_help_panel=LEARNING
-        ),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            help="Learning rate, the size of a step.", show_default="by data and optimizer", rich_help_panel=LEARNING
-        ),
-    ] = None,
-    momentum: Annotated[
-        float | None,
-        typer.Option(help="How much of the last step is kept, 0 to 1.", show_default="0.9", rich_help_panel=LEARNING),
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Of the learning rate: {', '.join(nets.SCHEDULES)}.",
-            show_default="constant",
-            rich_help_panel=LEARNING,
-        ),
-    ] = None,
-    l1: Annotated[
-        float | None,
-        typer.Option(help="Strength of L1 regularisation.", show_default="0", rich_help_panel=LEARNING),
-    ] = None,
-    l2: Annotated[
-        float | None,
-        typer.Option(help="Strength of L2 regularisation.", show_default="by the data", rich_help_panel=LEARNING),
-    ] = None,
-    max_norm: Annotated[
-        float | None,
-        typer.Option(
-            help="Bound on the norm of the weights into a neuron.", show_default="none", rich_help_panel=LEARNING
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the training data.", show_default="10 to 200", rich_help_panel=LEARNING),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(min=1, help="Examples in a step.", show_default="16 or 32", rich_help_panel=LEARNING),
-    ] = None,
-    compiled: Annotated[
-        bool | None,
-        typer.Option(
-            "--compile/--eager",
-            help="Run steps natively, or gate by gate.",
-            show_default="compile from 1,000 steps on",
-            rich_help_panel=RUN,
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, help="For compiled steps.", show_default="all cores", rich_help_panel=RUN),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of points, held-out data, weights and shuffling.", rich_help_panel=RUN)
-    ] = 0,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Train so many times, from --seed on, tell the mean, write nothing.", rich_help_panel=RUN
-        ),
-    ] = 1,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A new or empty folder for the results.",
-            show_default="runs/DATA, numbered",
-            rich_help_panel=RUN,
-        ),
-    ] = None,
+    target: options.Target = None,
+    drop: options.Drop = None,
+    task: options.Task = None,
+    hidden: options.Hidden = None,
+    activation: options.Activation = None,
+    dropout: options.Dropout = None,
+    loss: options.Loss = None,
+    optimizer: options.Optimizer = None,
+    lr: options.Lr = None,
+    momentum: options.Momentum = None,
+    schedule: options.Schedule = None,
+    l1: options.L1 = None,
+    l2: options.L2 = None,
+    max_norm: options.MaxNorm = None,
+    epochs: options.Epochs = None,
+    batch: options.Batch = None,
+    patience: options.Patience = None,
+    compiled: options.Compiled = None,
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    seeds: options.Seeds = 1,
+    out: options.Out = None,
+    resume: options.Resume = None,
 ) -> None:
     """Train a net on data of which a fifth is held out, and see how it goes.
 
     The gradient of the first batch is checked numerically before the first step. The folder gets the weights, how the
-    data became numbers, loss and metrics of each epoch, and the settings; chainrule evaluate and predict read it.
+    data became numbers, a report to look at, checkpoints and the settings; chainrule evaluate and predict read it.
 
     For example:
 
       chainrule train digits
 
-      chainrule train houses.csv --target price --drop address
-
-      chainrule train spiral --hidden none
+      chainrule train houses.csv --target price --drop address --patience 10
 
       chainrule train moons --hidden 20,20 --activation tanh --l2 0.01 --out moons-tanh
+
+      chainrule train --resume runs/houses
     """
-    nets.chosen("--activation", activation, nets.ACTIVATIONS)
-    nets.chosen("--optimizer", optimizer, optim.OPTIMIZERS)
-    nets.chosen("--schedule", schedule, nets.SCHEDULES)
-    given = {
-        "hidden": None if hidden is None else read_sizes(hidden),
-        "activation": activation,
-        "dropout": dropout,
-        "loss": loss,
-        "optimizer": optimizer,
-        "lr": lr,
-        "momentum": momentum,
-        "schedule": schedule,
-        "l1": l1,
-        "l2": l2,
-        "max_norm": max_norm,
-        "epochs": epochs,
-        "batch": batch,
-    }
-    given = {key: value for key, value in given.items() if value is not None}
-    asked = Asked(name, target, task, tuple(drop or ()), seed=seed)
+    given = options.chosen(
+        hidden=hidden,
+        activation=activation,
+        dropout=dropout,
+        loss=loss,
+        optimizer=optimizer,
+        lr=lr,
+        momentum=momentum,
+        schedule=schedule,
+        l1=l1,
+        l2=l2,
+        max_norm=max_norm,
+        epochs=epochs,
+        batch=batch,
+        patience=patience,
+    )
     if threads is not None:
         set_threads(threads)
-    if seeds > 1:
-        if out is not None:
-            raise Stop("--seeds tells the mean of several runs and writes nothing: leave out --out, or --seeds")
-        _train_often(asked, given, range(seed, seed + seeds), compiled)
+    if resume is not None:
+        others = {"target": target, "task": task, "drop": drop, "out": out, "compile": compiled} | given
+        told = [option for option, value in others.items() if value is not None and option != "epochs"]
+        if name is not None or told or seeds > 1:
+            raise Stop(
+                f"--resume goes on with the settings of {resume}: only --epochs and --threads can be given with it"
+            )
+        _resume(resume, epochs)
+        return
+    if name is None:
+        raise Stop("Missing argument 'DATA'.")
+    asked = Asked(name, target, task, tuple(drop or ()), validation=VALIDATION if patience else 0.0, seed=seed)
+    recipe = recipe_for(asked, given)
+    if seeds == 1:
+        trial = Trial.prepare(asked.settled(), recipe, compiled)
+        with RunFolder.claim(out, Path("runs") / asked.name) as folder:
+            _train(trial, folder)
+    elif out is not None:
+        raise Stop("--seeds tells the mean of several runs and writes nothing: leave out --out, or --seeds")
     else:
-        _train_once(Trial.prepare(asked, given, compiled), out)
+        _train_often(asked, recipe, range(seed, seed + seeds), compiled)
 
 
-def _train_once(trial: Trial, out: Path | None) -> None:
-    with RunFolder.claim(out, Path("runs") / trial.name) as folder:
-        trial.introduce()
-        report = trial.check_gradient()
-        with shown(trial.watched, next(iter(metrics_of(trial.source.target)))) as table:
-            history = trial.train([table])
-        if trial.recipe.l2:
-            typer.echo("(loss is the data loss; L2 pulls the weights back, so it need not keep falling)")
-        typer.echo(trial.speed(history))
-        scores = trial.scores()
-        checked = {"gradient_check": {"relative_error": report.relative_error, "verdict": report.verdict}}
-        settings = settings_of(trial.source.asked, trial.recipe, trial.sizes) | checked
-        result = {**history.last, **{f"test_{name}": value for name, value in scores.items()}}
-        folder.write(trial.model, trial.source.encoder, history, settings, result)
-        folder.draw(history, f"{trial.name}: {trial.architecture}")
-        typer.echo(f"\ntest {in_words(scores)}; written to {folder.path}:")
-        folder.tell()
+def _resume(path: Path, epochs: int | None) -> None:
+    folder = RunFolder(path)
+    settings = read_settings(path)
+    done = settings.get("result", {}).get("epoch", 0)
+    if done and (epochs or 0) <= done:
+        raise Stop(f"{path} is done, after {done} epochs: train it further with more --epochs")
+    asked, recipe = settings.of(Asked), settings.of(Recipe)
+    trial = Trial.prepare(asked, replace(recipe, epochs=epochs or recipe.epochs), settings["compiled"])
+    if trial.source.fingerprint != settings["fingerprint"]:
+        raise Stop(f"{asked.data} is not what it was when the run began: its data are other ones")
+    typer.echo(f"going on with {path}")
+    _train(trial, folder, resume=True)
+
+
+def _train(trial: Trial, folder: RunFolder, resume: bool = False) -> None:
+    trial.introduce()
+    settings = trial.settings | {"gradient_check": trial.check_gradient()}
+    folder.begin(settings, trial.source.encoder)
+    stopping = trial.stopping()
+    with shown(trial.watched, next(iter(metrics_of(trial.source.target)))) as table:
+        try:
+            history = trial.train([table, *stopping], checkpoint=folder.checkpoints, resume=resume)
+        except KeyboardInterrupt:
+            goes_on = f"; chainrule train --resume {folder.path} goes on" if folder.saved else ""
+            raise Stop(f"interrupted{goes_on}", INTERRUPTED) from None
+        except (training.CheckpointError, FileExistsError) as error:
+            raise Stop(error) from error
+    trial.tell(history, stopping)
+    scores = trial.scores()
+    folder.finish(trial, history, settings, scores)
+    typer.echo(f"\ntest {in_words(scores)}; written to {folder.path}:")
+    folder.tell()
     if advice := trial.advice(history.last):
         typer.echo(f"warning: no better than guessing: {advice}", err=True)
 
 
-def _train_often(asked: Asked, given: dict[str, Any], seeds: range, compiled: bool | None) -> None:
+def _train_often(asked: Asked, recipe: Recipe, seeds: range, compiled: bool | None) -> None:
     """What a recipe reaches, without luck: the mean over several seeds."""
-    reached = []
+    reached: list[float] = []
     for seed in seeds:
-        trial = Trial.prepare(Asked(**{**vars(asked), "seed": seed}), given, compiled)
+        trial = Trial.prepare(replace(asked, seed=seed), recipe, compiled)
         if seed == seeds[0]:
             trial.introduce()
-        history = trial.train()
+        history = trial.train(trial.stopping())
         scores = trial.scores()
         metric = next(name for name in scores if name != "loss")
         reached.append(scores[metric])
         typer.echo(f"seed {seed}: test {in_words(scores)} after {sum(history['seconds']):.1f} s")
     mean, spread = (SHOWN[metric].format(value).strip() for value in (np.mean(reached), np.std(reached)))
     typer.echo(f"mean of {len(seeds)} seeds: test {metric} {mean}, standard deviation {spread}")
-
-
-def read_sizes(texts: list[str]) -> tuple[int, ...]:
-    """Sizes of layers as they are given on the command line."""
-    if texts == ["none"]:
-        return ()
-    try:
-        sizes = tuple(int(size) for text in texts for size in text.split(","))
-    except ValueError as error:
-        raise Stop(f"--hidden takes whole numbers separated by commas, or none, not {' '.join(texts)!r}") from error
-    if min(sizes) < 1 or max(sizes) > 100_000:
-        raise Stop(f"a hidden layer has 1 to 100,000 neurons, not {' '.join(texts)!r}")
-    return sizes

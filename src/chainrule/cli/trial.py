@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import typer
 
-from chainrule import nn, optim, training
+from chainrule import data, nn, optim, training
 from chainrule.calculus.check import GradientError, GradientReport
 from chainrule.cli import nets
 from chainrule.cli.errors import FAILED, Stop
@@ -32,21 +32,18 @@ class Trial:
     recipe: Recipe
     sizes: tuple[int, ...]
     model: nn.Sequential
+    loss: str
     optimizer: optim.Optimizer
     penalty: nn.L1 | None
     constraint: nn.MaxNorm | None
     compiled: bool
 
     @classmethod
-    def prepare(cls, asked: Asked, given: dict[str, Any], compiled: bool | None) -> Trial:
-        """``given`` are the parts of the recipe that the user chose; the others are those that suit the data."""
-        usual = usual_recipe(asked)
-        if given.get("optimizer", usual.optimizer) != usual.optimizer:
-            usual = replace(usual, lr=None)  # each has a step size of its own
-        recipe = replace(usual, **given)
+    def prepare(cls, asked: Asked, recipe: Recipe, compiled: bool | None) -> Trial:
+        """Get the data and make the net. Raises Stop where that cannot be done."""
         source = open_source(asked)
         sizes = (source.train.inputs.shape[1], *recipe.hidden, source.train.outputs)
-        nets.loss_of(recipe, source.target.task)
+        loss = nets.loss_of(recipe, source.target.task)
         try:
             model = nets.build(sizes, recipe, asked.seed)
             steps = recipe.epochs * -(-len(source.train) // recipe.batch)
@@ -56,7 +53,7 @@ class Trial:
         except ValueError as error:
             raise Stop(error) from error
         native = steps > WORTH_COMPILING if compiled is None else compiled
-        return cls(source, recipe, sizes, model, optimizer, penalty, constraint, native)
+        return cls(source, recipe, sizes, model, loss, optimizer, penalty, constraint, native)
 
     @property
     def name(self) -> str:
@@ -77,6 +74,21 @@ class Trial:
         """How many steps an epoch has."""
         return -(-len(self.source.train) // self.recipe.batch)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What ``run.json`` keeps, so that data and net can be had again."""
+        more = {"sizes": self.sizes, "compiled": self.compiled, "fingerprint": self.source.fingerprint}
+        return {**asdict(self.source.asked), **asdict(self.recipe), **more}
+
+    def stopping(self) -> list[training.EarlyStopping]:
+        """What ends the run before its end, if anything does."""
+        patience = self.recipe.patience
+        return [training.EarlyStopping(patience, f"{self.watched}_loss")] if patience else []
+
+    def reported(self, part: data.Dataset) -> Any:
+        """Data as the net takes them, with names where there are classes."""
+        return part if self.source.target.classes else self.source.learned(part)
+
     def train(self, callbacks: Sequence[training.Callback] = (), **options: Any) -> training.History:
         """Train, and return how it went; Stop if it diverged."""
         recipe, source = self.recipe, self.source
@@ -84,7 +96,7 @@ class Trial:
         try:
             return training.fit(
                 self.model,
-                nets.loss_of(recipe, source.target.task),
+                self.loss,
                 self.optimizer,
                 source.learned(source.train),
                 epochs=recipe.epochs,
@@ -128,27 +140,33 @@ class Trial:
         for warning in self.model.stacked_linear():
             typer.echo(f"warning: {warning}", err=True)
 
-    def check_gradient(self) -> GradientReport:
+    def check_gradient(self) -> dict[str, Any]:
         """Compare with numbers before trusting: on the batch that the first step will see."""
         inputs, targets = self.source.learned(self.source.train)
         first = epoch_order(self.source.asked.seed, 0, len(inputs))[: self.recipe.batch]
         x, y = inputs[first], targets[first]
-        loss = nn.LOSSES[nets.loss_of(self.recipe, self.source.target.task)]
         try:
-            report, examples = _checked(self.model.eval(), x, y, loss)  # without what dropout draws
+            report, examples = _checked(self.model.eval(), x, y, nn.LOSSES[self.loss])  # without what dropout draws
         except GradientError as error:
             raise Stop(f"the gradient of the first batch is wrong: {error}", FAILED) from error
         size = f"{examples} examples" if examples == len(y) else f"{examples} of its {len(y)} examples, fewer kinks"
         typer.echo(f"gradient of the first batch ({size}; against centred differences in float64):")
         typer.echo(f"  {in_words(report)}")
         typer.echo("  (1e-7 and below is good, up to 1e-4 all right where there are kinks, above 1e-2 probably wrong)")
-        return report
+        return {"relative_error": report.relative_error, "verdict": report.verdict}
 
-    def speed(self, history: training.History) -> str:
-        """How fast it went; the fastest epoch is one in which nothing was compiled."""
+    def tell(self, history: training.History, stopping: Sequence[training.EarlyStopping]) -> None:
+        """What there is to say of a run that is over; the fastest epoch is one in which nothing was compiled."""
+        if self.recipe.l2:
+            typer.echo("(loss is the data loss; L2 pulls the weights back, so it need not keep falling)")
+        for rule in stopping:
+            typer.echo(
+                f"the {self.watched} loss was lowest after epoch {rule.best_epoch}: the weights are of that time"
+            )
         seconds = history["seconds"]
         how = "compiled" if self.compiled else "not compiled"
-        return f"{sum(seconds):.2f} s of training, up to {self.steps / min(seconds):,.0f} steps a second ({how})"
+        fastest = f"up to {self.steps / min(seconds):,.0f} steps a second ({how})"
+        typer.echo(f"{sum(seconds):.2f} s of training, {fastest}")
 
     def advice(self, last: Record) -> str | None:
         """What to try where the net has learned no more than the most frequent class, or the mean."""
@@ -164,6 +182,14 @@ class Trial:
         if self.recipe.lr is not None and known is not None and self.recipe.lr > known:
             return "try a smaller --lr"
         return "try more --epochs, or the defaults of --lr, --momentum, --l2 and --hidden"
+
+
+def recipe_for(asked: Asked, given: dict[str, Any]) -> Recipe:
+    """``given`` are the parts of the recipe that the user chose; the others are those that suit the data."""
+    usual = usual_recipe(asked)
+    if given.get("optimizer", usual.optimizer) != usual.optimizer:
+        usual = replace(usual, lr=None)  # each has a step size of its own
+    return replace(usual, **given)
 
 
 def usual_recipe(asked: Asked) -> Recipe:
