@@ -47,8 +47,8 @@ class Adam(Optimizer):
         mean += (1 - beta1) * gradient
         mean_square *= beta2
         mean_square += (1 - beta2) * gradient * gradient
-        root = np.sqrt(mean_square / (1 - beta2**updates))
-        w -= lr / (1 - beta1**updates) * mean / (root + epsilon)
+        unbiased = (1 - beta2**updates) ** 0.5  # one division an element, as section 2 of the paper suggests
+        w -= lr * unbiased / (1 - beta1**updates) * mean / (np.sqrt(mean_square) + epsilon * unbiased)
         return w, mean, mean_square
 
 

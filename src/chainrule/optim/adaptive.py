@@ -74,7 +74,7 @@ class RMSProp(Optimizer):
 
 
 class AdaDelta(Optimizer):
-    """u = sqrt(d + epsilon) / sqrt(s + epsilon) * gradient;  w <- w - lr * u
+    """u = sqrt((d + epsilon) / (s + epsilon)) * gradient;  w <- w - lr * u
 
     Here s is the running mean of gradient^2, this one included, and d that of u^2, without this one (Zeiler, ADADELTA:
     an Adaptive Learning Rate Method, 2012, algorithm 1, where lr is 1). The update has the unit of the weights.
@@ -103,7 +103,7 @@ class AdaDelta(Optimizer):
         """As above."""
         mean_square *= decay
         mean_square += (1 - decay) * gradient * gradient
-        update = np.sqrt(mean_square_update + epsilon) / np.sqrt(mean_square + epsilon) * gradient
+        update = np.sqrt((mean_square_update + epsilon) / (mean_square + epsilon)) * gradient
         mean_square_update *= decay
         mean_square_update += (1 - decay) * update * update
         w -= lr * update

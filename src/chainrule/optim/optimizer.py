@@ -208,6 +208,10 @@ class Optimizer:
                 if states[i] is None and slot.kept_if(switches[self._rows[i]]):
                     states[i] = slot.begin(p)
         self._plans = [self._plan(row, on) for row, on in enumerate(switches[:SHARED])]
+        self._kept_for_each = [
+            (p, self._rows[i], self._kept_for(i, count=False), self._kept_for(i, count=True))
+            for i, p in enumerate(self.parameters)
+        ]
         self._clips = any(on["clip_value"] or on["clip_norm"] for on in switches)
         structure = [[self._edition, *on.values()] for on in switches]
         if not np.array_equal(structure, self._structure._value):
@@ -215,13 +219,14 @@ class Optimizer:
 
     def _plan(self, row: int, on: dict[str, bool]) -> _Plan:
         options, rule = self._options[row], [name for name in self.hypers if name not in COMMON]
-        kept = [(slot, getattr(self, slot.name)) for slot in self.slots if slot.kept_if(on)]
         return _Plan(
             **{name: options[name] if on[name] else None for name in COMMON},
             rule=[on[name] if isinstance(self.hypers[name], Flag) else options[name] for name in rule],
-            arrays=[states for slot, states in kept if not slot.count],
-            counts=[states for slot, states in kept if slot.count],
         )
+
+    def _kept_for(self, i: int, *, count: bool) -> list[State]:
+        kept = [getattr(self, slot.name)[i] for slot in self.slots if slot.count == count]
+        return [state for state in kept if state is not None]
 
     # ---- the step
 
@@ -241,23 +246,16 @@ class Optimizer:
                 self._step(_Way(recorder.gradient, _detached, State.assign, _count_recorded))
 
     def _step(self, way: _Way) -> None:
-        gradient_of, value_of, write, count_one = way
-        parameters, rows, formula = self.parameters, self._rows, self.formula
-        since, latest, reached = self._last_write, self._last_write, []
-        for i, p in enumerate(self.parameters):
-            if p._write > since and p._grad is not None:  # it may be taken away to hold a parameter still
-                reached.append(i)
-                latest = p._write if p._write > latest else latest
-        if not reached:
-            raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
-        factor = self._factor()
-        told = [_told(plan, factor) for plan in self._plans]
-        gradients = [gradient_of(parameters[i]) for i in reached]
-        if self._clips:
-            gradients = self._clipped(gradients, reached)
-        for i, gradient in zip(reached, gradients, strict=True):
-            numbers, l2, keep, arrays, counts = told[rows[i]]
-            p = parameters[i]
+        since = latest = self._last_write
+        factor, formula, (gradient_of, value_of, write, count_one) = self._factor(), self.formula, way
+        told = [_told(group, factor) for group in self._plans]
+        clipped = self._clipped(gradient_of) if self._clips else None
+        for p, row, arrays, counts in self._kept_for_each:
+            if p._write <= since or p._grad is None:  # it may be taken away to hold a parameter still
+                continue
+            latest = p._write if p._write > latest else latest
+            numbers, l2, keep = told[row]
+            gradient = gradient_of(p) if clipped is None else clipped[p]
             w = value_of(p)
             if len(w.shape) > 1:  # biases are left alone
                 if l2 is not None:
@@ -265,27 +263,31 @@ class Optimizer:
                 if keep is not None:
                     w *= keep
             operands = [w, gradient, *numbers]
-            for states in arrays:
-                operands.append(value_of(states[i]))
-            for states in counts:
-                count_one(states[i])
-                operands.append(states[i].as_number())
+            for state in arrays:
+                operands.append(value_of(state))
+            for state in counts:
+                count_one(state)
+                operands.append(state.as_number())
             made = formula(*operands)
             if made[0] is not w:
                 write(p, made[0])
-            for k, states in enumerate(arrays, 1):
-                if made[k] is not states[i]._value:
-                    write(states[i], made[k])
+            for k, state in enumerate(arrays, 1):
+                if made[k] is not state._value:
+                    write(state, made[k])
+        if latest == since:
+            raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
         count_one(self.steps)
         self._last_write = latest
 
-    def _clipped(self, gradients: list[Any], reached: list[int]) -> list[Any]:
-        """The gradients of the parameters with these numbers, within their bounds."""
-        bounds = [self._plans[self._rows[i]].clip_value for i in reached]
-        each = zip(gradients, bounds, strict=True)
-        gradients = [g if bound is None else _within(g, bound.as_number()) for g, bound in each]
+    def _clipped(self, gradient_of: Callable[[Parameter], Any]) -> dict[Parameter, Any]:
+        """The gradients that were written since the last step, within their bounds."""
+        clipped = {}
+        for p, row, *_ in self._kept_for_each:
+            if p._write > self._last_write and p._grad is not None:
+                bound = self._plans[row].clip_value
+                clipped[p] = gradient_of(p) if bound is None else _within(gradient_of(p), bound.as_number())
         norm = self.clip_norm
-        return gradients if norm is None else _scaled(gradients, norm)
+        return clipped if norm is None or not clipped else _scaled(clipped, norm)
 
     # ---- what a checkpoint holds
 
@@ -398,19 +400,17 @@ class _Plan(NamedTuple):
     weight_decay: State | None
     clip_value: State | None
     clip_norm: State | None
-    rule: list[Any]  # what the formula takes: hyper-parameters ...
-    arrays: list[list[State]]  # ... and what is kept for each parameter
-    counts: list[list[State]]
+    rule: list[Any]  # the first numbers that the formula takes: States, and flags
 
 
-def _told(plan: _Plan, factor: Any) -> tuple[Any, ...]:
-    """The numbers of a plan for one step."""
+def _told(plan: _Plan, factor: Any) -> tuple[list[Any], Any, Any]:
+    """The numbers of a plan for one step: of the rule, the penalty, and what the decay leaves of the weights."""
     numbers = [x if x.__class__ is bool else x.as_number() for x in plan.rule]
     if factor is not None:
         numbers[0] = numbers[0] * factor  # lr
     l2 = None if plan.l2 is None else plan.l2.as_number()
     keep = None if plan.weight_decay is None else 1 - numbers[0] * plan.weight_decay.as_number()
-    return numbers, l2, keep, plan.arrays, plan.counts
+    return numbers, l2, keep
 
 
 class _Way(NamedTuple):
@@ -460,12 +460,12 @@ def _within(gradient: Any, bound: Any) -> Any:
     return gradient if bound is None else np.clip(gradient, -bound, bound)
 
 
-def _scaled(gradients: list[Any], bound: Any) -> list[Any]:
+def _scaled(gradients: dict[Parameter, Any], bound: Any) -> dict[Parameter, Any]:
     """The gradients, scaled to the bound if their norm is larger."""
     # In float64: the squares of large float32 numbers are infinite.
-    norm = np.sqrt(sum(np.sum(np.square(gradient.astype(np.float64))) for gradient in gradients))
-    scale = _number(bound / np.maximum(norm, bound))
-    return [gradient * scale for gradient in gradients]
+    squares = [np.sum(np.square(gradient.astype(np.float64))) for gradient in gradients.values()]
+    scale = _number(bound / np.maximum(np.sqrt(sum(squares[1:], start=squares[0])), bound))
+    return {p: gradient * scale for p, gradient in gradients.items()}
 
 
 # ---- what is made of the declarations
