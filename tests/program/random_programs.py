@@ -34,6 +34,18 @@ PAIRS = {name: f for name, f in BINARY.items() if name not in CHOOSING} | {
     "convolve": lambda x, y: np.reshape(np.convolve(np.reshape(x, -1), np.reshape(y, -1))[: x.size], x.shape),
     "twice": lambda x, y: np.sin(x) * y + np.sin(x),
 }
+WIDE = np.random.default_rng(0).standard_normal((2, 8, 400))
+
+
+def through_many(x, stack):
+    """Two matrix products, large enough for the kernels of their own, with an activation between them."""
+    if x.size < 6 * stack or x.size % stack:
+        raise ValueError("too few elements")
+    w = (WIDE if stack > 1 else WIDE[0]).astype(x.dtype)
+    rows = np.reshape(x, (*w.shape[:-2], -1, 1)) * np.linspace(-1.0, 1.0, 8).astype(x.dtype)
+    return np.reshape(np.mean(np.tanh(rows @ w) @ np.swapaxes(w, -1, -2) * 0.05, -1), x.shape)
+
+
 CHOICES = {
     "abs": lambda x, y: np.abs(x) + y,
     "relu": lambda x, y: cr.relu(x) * y,
@@ -75,7 +87,9 @@ def steps(draw, values, inputs):
     any_value = st.integers(0, count - 1).map(lambda k: k if k < inputs else k + 2)
     i = draw(any_value)
     x, indices, scale = values[i], inputs, inputs + 1
-    kind = draw(st.sampled_from(["unary", "pair", "choice", "reduce", "move", "product", "read", "write", "weak"]))
+    kind = draw(
+        st.sampled_from(["unary", "pair", "choice", "reduce", "move", "product", "wide", "read", "write", "weak"])
+    )
     if kind == "unary":
         name = draw(st.sampled_from(sorted(SMOOTH)))
         return Step(name, SMOOTH[name], (i,))
@@ -94,6 +108,9 @@ def steps(draw, values, inputs):
         return Step("move", draw(moves(x.shape)), (i,))
     if kind == "product":
         return Step("product", product, (i, draw(any_value)))
+    if kind == "wide":
+        stack = draw(st.sampled_from([1, 2]))
+        return Step(f"through {stack} x 400", lambda x: through_many(x, stack), (i,))
     if kind == "read":
         return Step("read", lambda x, k: x[k], (i, indices))
     if kind == "write":
