@@ -25,11 +25,11 @@ def test_version():
 def test_help_lists_the_commands(arguments):
     result = invoke(*arguments)
     assert result.exit_code == 0
-    for command in ("train", "evaluate", "predict", "summary", "explain", "check", "info"):
+    for command in ("train", "evaluate", "predict", "summary", "diagnose", "explain", "check", "info"):
         assert re.search(rf"\b{command} ", result.stdout)
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "summary", "explain", "check"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "summary", "diagnose", "explain", "check"])
 def test_each_command_has_help_with_examples(command):
     result = invoke(command, "--help")
     assert result.exit_code == 0
