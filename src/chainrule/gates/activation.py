@@ -137,7 +137,7 @@ class Softsign(Elementwise):
         return x / (1.0 + np.abs(1.0 * x))  # the smallest integer has no absolute value among the integers
 
     def dx(self, dz: Any, x: Any) -> Any:
-        return dz * np.square(1.0 / (1.0 + np.abs(x)))
+        return dz * (1.0 / (1.0 + np.abs(x))) ** 2
 
     def computes_in(self, x: Any) -> tuple[Any, ...]:
         return (np.result_type(x, 0.0),)
