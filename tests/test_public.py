@@ -24,7 +24,7 @@ def public(module, prefix):
     return found
 
 
-PUBLIC = public(cr, "cr")
+PUBLIC = public(cr, "cr") | public(cr.estimators, "cr.estimators")
 
 
 @pytest.mark.parametrize("name", PUBLIC)

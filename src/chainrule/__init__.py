@@ -1,5 +1,9 @@
 """chainrule: backpropagation you can see, at native speed."""
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from chainrule import data, nn, optim, random, training
 from chainrule.calculus.check import GradientError, GradientReport, check_grads
 from chainrule.calculus.derivative import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -110,3 +114,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 keep_freed_memory()
+
+if TYPE_CHECKING:
+    from chainrule import estimators as estimators
+else:
+
+    def __getattr__(name: str) -> ModuleType:
+        """``cr.estimators`` is imported when it is asked for: it brings in scikit-learn, and needs it."""
+        if name != "estimators":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return import_module("chainrule.estimators")

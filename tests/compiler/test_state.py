@@ -1,5 +1,7 @@
 """States: when a compiled call writes them, and when not."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -129,3 +131,17 @@ def test_a_function_that_raises_leaves_everything_as_it_was():
     assert fails.programs == ()
     with pytest.raises(GraphError, match="no new gradient"):
         optimizer.step()
+
+
+def test_states_that_were_unpickled_are_compiled():
+    """Their arrays are of dtypes that equal the usual ones and are other objects."""
+    w, factor = pickle.loads(pickle.dumps((cr.Parameter([1.0, 2.0]), cr.constant([3.0, 4.0]))))
+
+    @cr.compile
+    def step():
+        w.assign(w * factor)
+        return w
+
+    assert step().tolist() == [3.0, 8.0]
+    assert step().tolist() == [9.0, 32.0]
+    assert w.value.tolist() == [9.0, 32.0]

@@ -253,10 +253,10 @@ class _Block:
 
     def _array_layout(self, argument: ArrayArgument) -> int:
         flags = ALIGNED | WRITEABLE * argument.writable | C_CONTIGUOUS * (argument.strides is None)
-        return self._layout(argument.dtype, flags, argument.shape, argument.strides or (0,) * len(argument.shape))
+        strides = argument.strides or (0,) * len(argument.shape)
+        return self._layout(canonical(argument.dtype), flags, argument.shape, strides)
 
     def _layout(self, dtype: np.dtype[Any], flags: int, shape: Sequence[int], strides: Sequence[int]) -> int:
-        dtype = canonical(dtype)
         self.kept.append(dtype)
         return self.add(id(dtype), flags, len(shape), *shape, *strides)
 
@@ -271,6 +271,7 @@ class _Block:
         flags = ALIGNED if owner is None else ALIGNED | WRITEABLE
         slot = 0 if owner is None else slot_address(owner, "_value")
         references = -1 if held.references is None else held.references
+        # Not the canonical dtype: an array that was unpickled has one of its own, and the entry compares addresses.
         layout = self._layout(value.dtype, flags, value.shape, value.strides)
         return [slot, id(value), references, layout, value.ctypes.data]
 
