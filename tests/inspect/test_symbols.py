@@ -23,6 +23,7 @@ ELEMENTWISE = [
 FUNCTIONS = "abs cos cosh exp hypot isnan log sign sin sinh sqrt tan tanh trunc"
 LANGUAGE = {name: getattr(np, name) for name in FUNCTIONS.split(" ")} | {
     "sigmoid": cr.sigmoid,
+    "absolute": np.absolute,
     "bell": bell,
     "share": share,
     "share2": share2,
