@@ -370,3 +370,12 @@ def test_rows_of_a_packed_record_need_not_be_aligned(backend, tmp_path):
     shifted = np.frombuffer(b"\0" + x.tobytes(), np.float32, offset=1).reshape(x.shape)
     assert not shifted.flags.aligned
     same(training(backend)[0].over(shifted, y, batch=4), expected)
+
+
+@backends
+def test_pieces_that_do_not_stack_come_apart(backend):
+    step = cr.compile(lambda x: x + 1.0, backend=backend)
+    found = [piece.shape for piece in step.pieces(np.arange(7.0), batch=3)]
+    assert found[-1] == (1, 1)
+    assert sum(shape[0] for shape in found[:-1]) == 2
+    assert all(shape[1:] == (3,) for shape in found[:-1])

@@ -40,7 +40,7 @@ def train(folder, compiled, epochs=4, resume=True, every=0.0):
         cr.nn.Dropout(0.3, rng=2),
         cr.nn.Linear(16, 3, rng=3),
     )
-    optimizer = cr.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    optimizer = cr.optim.Adam(net.parameters(), lr=0.05, schedule=cr.optim.schedules.Exponential(0.99))
     history = cr.training.fit(
         net,
         "cross_entropy",
@@ -51,7 +51,7 @@ def train(folder, compiled, epochs=4, resume=True, every=0.0):
         validation=(x[:50], y[:50]),
         metrics=["accuracy"],
         penalty=lambda model: 1e-3 * np.sum(model[0].weight ** 2),
-        callbacks=[cr.training.EarlyStopping(3), Slowly()],
+        callbacks=[cr.training.EarlyStopping(3), cr.training.ReduceOnPlateau(patience=0), Slowly()],
         compiled=compiled,
         checkpoint=None if folder is None else cr.training.Checkpoint(folder, every),
         resume=resume,

@@ -77,21 +77,36 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_examples(compiled):
         assert history.last["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+def eventful():
+    """A net and an optimiser with everything that has a memory, and a plateau that reduces the step size."""
+    net = cr.nn.Sequential(
+        cr.nn.Linear(64, 20, rng=0),
+        cr.nn.BatchNorm(20),
+        cr.nn.ReLU(),
+        cr.nn.Dropout(0.2, rng=1),
+        cr.nn.Linear(20, 10, rng=2),
+    )
+    schedule = cr.optim.schedules.Warmup(30, cr.optim.schedules.Exponential(0.999))
+    optimizer = cr.optim.Adam(net.parameters(), lr=0.05, clip_norm=1.0, schedule=schedule)
+    return net, optimizer, training.ReduceOnPlateau("loss", factor=0.5, patience=0, threshold=0.3)
+
+
 @both
 def test_n_fits_of_one_epoch_are_one_fit_of_n(compiled):
-    net, history = small_run(epochs=3, compiled=compiled)
-    again = digits_net()
-    optimizer = cr.optim.SGD(again.parameters(), lr=0.1, momentum=0.9)
+    options = {"validation": THERE, "compiled": compiled}
+    net, optimizer, plateau = eventful()
+    history = training.fit(net, "cross_entropy", optimizer, HERE, epochs=4, callbacks=[plateau], **options)
+    again, other, plateau = eventful()
     pieced = training.History()
-    for _ in range(3):
-        training.fit(
-            again, "cross_entropy", optimizer, HERE, epochs=1, validation=THERE, compiled=compiled, history=pieced
-        )
+    for _ in range(4):
+        training.fit(again, "cross_entropy", other, HERE, epochs=1, callbacks=[plateau], history=pieced, **options)
     assert pieced["loss"] == history["loss"]
     assert pieced["val_loss"] == history["val_loss"]
-    assert pieced["epoch"] == [1, 2, 3]
-    for p, q in zip(net.parameters(), again.parameters(), strict=True):
-        assert p.value.tobytes() == q.value.tobytes()
+    assert pieced["epoch"] == [1, 2, 3, 4]
+    assert optimizer.lr == other.lr < 0.05
+    for one, same in ((net, again), (optimizer, other)):
+        for p, q in zip(one.state_dict().values(), same.state_dict().values(), strict=True):
+            assert p.tobytes() == q.tobytes()
 
 
 def test_an_order_is_a_permutation_of_its_own_for_each_epoch():
@@ -239,3 +254,70 @@ def test_no_epochs_do_nothing():
     net, history = small_run(epochs=0)
     assert len(history) == 0
     assert all((p.value == q.value).all() for p, q in zip(net.parameters(), digits_net().parameters(), strict=True))
+
+
+# ---- optimisers that look at all data at once
+
+
+@both
+def test_lbfgs_makes_an_iteration_an_epoch(compiled):
+    heard = []
+
+    class Hears(training.Callback):
+        def on_steps(self, run, losses):
+            heard.append((run.epoch, run.step, run.steps_per_epoch))
+
+    net = digits_net()
+    optimizer = cr.optim.LBFGS(net.parameters(), l2=1e-3)
+    options = {"validation": THERE, "metrics": ["accuracy"], "compiled": compiled}
+    history = training.fit(net, "cross_entropy", optimizer, HERE, epochs=15, callbacks=[Hears()], **options)
+    assert len(history) == 15 == optimizer.steps.item()
+    assert heard == [(epoch, 1, 1) for epoch in range(1, 16)]
+    assert all(np.diff(history["loss"]) < 0)
+    assert history.last["val_accuracy"] > 0.85
+    weights = sum(np.sum(p.value**2) for p in net.parameters() if p.ndim > 1)
+    data_loss = training.evaluate(net, HERE)["loss"]
+    assert history.last["loss"] == pytest.approx(data_loss + 0.5e-3 * weights, rel=1e-4)
+
+
+@both
+def test_lbfgs_ends_where_it_has_converged_or_is_stopped(compiled):
+    x = np.random.default_rng(0).standard_normal((50, 3))
+    y = x @ [[1.0], [2.0], [3.0]] + 0.5
+
+    class Stops(training.Callback):
+        def on_epoch(self, run, record):
+            if run.epoch == 3:
+                run.stop()
+
+    for callbacks in ((), (Stops(),)):
+        net = cr.nn.Linear(3, 1, rng=0)
+        optimizer = cr.optim.LBFGS(net.parameters())
+        history = training.fit(net, "mse", optimizer, (x, y), epochs=500, callbacks=callbacks, compiled=compiled)
+        assert len(history) == 3 if callbacks else 3 < len(history) < 50
+    history = training.fit(net, "mse", optimizer, (x, y), epochs=500, history=history, compiled=compiled)
+    np.testing.assert_allclose(net.weight.value, [[1], [2], [3]], rtol=1e-3)
+
+
+def test_lbfgs_goes_on_from_a_checkpoint(tmp_path):
+    def run(epochs):
+        net = digits_net()
+        optimizer = cr.optim.LBFGS(net.parameters())
+        options = {"compiled": False, "checkpoint": tmp_path, "resume": True}
+        return training.fit(net, "cross_entropy", optimizer, HERE, epochs=epochs, **options)
+
+    first, more = run(4), run(8)
+    assert more["loss"][:4] == first["loss"]
+    assert more["epoch"] == list(range(1, 9))
+    assert all(np.diff(more["loss"]) < 0)
+
+
+@both
+def test_lbfgs_on_what_is_not_finite(compiled):
+    net = cr.nn.Linear(3, 1, rng=0)
+    x = np.full((4, 3), np.nan)
+    with pytest.raises(
+        training.DivergedError, match="the loss is not finite in epoch 1, step 1: in Linear, the value of"
+    ):
+        training.fit(net, "mse", cr.optim.LBFGS(net.parameters()), (x, x[:, :1]), epochs=3, compiled=compiled)
+    assert np.isfinite(net.weight.value).all()

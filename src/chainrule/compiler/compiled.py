@@ -129,7 +129,8 @@ class Compiled:
     def pieces(self, *args: Any, batch: int, order: Any = None, **kwargs: Any) -> Iterator[Any]:
         """As ``over``, but results are handed out as they come: those of about 50 ms of steps at a time, stacked.
 
-        Between two pieces no step runs, and States are what the steps so far have left.
+        Between two pieces no step runs, and States are what the steps so far have left. Results of a short last
+        minibatch that do not stack with the others are a piece of their own.
 
         >>> import numpy as np, chainrule as cr
         >>> total = cr.State(0.0)

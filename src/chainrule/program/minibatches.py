@@ -157,11 +157,29 @@ def over(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Any:
     """Call a ``compiler.Compiled`` for all minibatches: see its method of this name."""
     if _is_plain():
         _check_short(compiled, steps, kwargs)
-    return steps.results(list(pieces(compiled, steps, kwargs)))
+    return steps.results(list(_goes(compiled, steps, kwargs)))
 
 
 def pieces(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Iterator[Any]:
     """The stacked results of the next steps, as many as take a while, until all minibatches are done."""
+    held: list[Any] = []
+    begun = time.perf_counter()
+    for results in _goes(compiled, steps, kwargs):
+        if held and _shapes(results) != _shapes(held[-1]):  # of a short last minibatch
+            yield steps.results(held)
+            held = []
+        held.append(results)
+        if steps.done == steps.total or time.perf_counter() - begun >= A_WHILE / 2:
+            yield steps.results(held)
+            held, begun = [], time.perf_counter()
+
+
+def _shapes(stacked: Any) -> list[tuple[int, ...]]:
+    return [x.shape[1:] for x in leaves(stacked) if is_result(x)]
+
+
+def _goes(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> Iterator[Any]:
+    """The stacked results of steps that are done in one go, again and again."""
     while steps.done < steps.total:
         steps.begin()
         arguments = steps.arguments(steps.done)

@@ -1,6 +1,6 @@
 """Training a net: fit, what it records, how good the net is, and the files that are left."""
 
-from chainrule.training.callbacks import Callback, EarlyStopping
+from chainrule.training.callbacks import Callback, EarlyStopping, ReduceOnPlateau
 from chainrule.training.checkpoint import Checkpoint
 from chainrule.training.checkpoint_files import CheckpointError, CheckpointWarning
 from chainrule.training.display import Progress, TensorBoard
@@ -23,6 +23,7 @@ __all__ = [
     "EarlyStopping",
     "History",
     "Progress",
+    "ReduceOnPlateau",
     "Run",
     "TensorBoard",
     "Trainer",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.optim import ReduceOnPlateau as PlateauOf
 from chainrule.training.history import Record
 from chainrule.training.metrics import LARGER_IS_BETTER
 
@@ -167,3 +168,45 @@ class EarlyStopping(Callback):
         self._best_state = {
             name.removeprefix("state."): value for name, value in values.items() if name.startswith("state.")
         }
+
+
+class ReduceOnPlateau(Callback):
+    """Reduce the step size when a number has stopped becoming better: tells an ``optim.ReduceOnPlateau`` each epoch's.
+
+    Args:
+        monitor: the number's name in the records.
+        larger: whether larger is better; by default for metrics such as accuracy and r2 only.
+        options: ``factor``, ``patience``, ``threshold``, ``cooldown`` and ``floor`` of ``optim.ReduceOnPlateau``.
+
+    It remembers from one fit to the next, as long as the optimiser is the same.
+
+    >>> import numpy as np, chainrule as cr
+    >>> net, x = cr.nn.Linear(1, 1, rng=0), np.array([[1.0], [-1.0]])
+    >>> optimizer = cr.optim.SGD(net.parameters(), lr=1.5)
+    >>> plateau = cr.training.ReduceOnPlateau("loss", factor=0.5, patience=2)
+    >>> _ = cr.training.fit(net, "mse", optimizer, (x, x), epochs=20, callbacks=[plateau])
+    >>> optimizer.lr < 1.5
+    True
+    """
+
+    def __init__(self, monitor: str = "val_loss", *, larger: bool | None = None, **options: Any) -> None:
+        self.monitor, self.options = Monitor(monitor, larger), options
+        self._plateau: Any = None
+
+    def on_start(self, run: Run) -> None:
+        """Take the run's optimiser."""
+        if self._plateau is None or self._plateau.optimizer is not run.optimizer:
+            self._plateau = PlateauOf(run.optimizer, mode="max" if self.monitor.larger else "min", **self.options)
+
+    def on_epoch(self, run: Run, record: Record) -> None:
+        """Look at the number."""
+        self._plateau.observe(self.monitor.of(record))
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """What it has seen. (The step size is the optimiser's.)"""
+        state: dict[str, NDArray[Any]] = self._plateau.state_dict()
+        return state
+
+    def load_state_dict(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Go on watching."""
+        self._plateau.load_state_dict(values)

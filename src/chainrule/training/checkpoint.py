@@ -14,7 +14,6 @@ from chainrule.training.callbacks import Callback
 from chainrule.training.checkpoint_files import CheckpointError, newest, tidy, write
 from chainrule.training.history import Record
 from chainrule.training.position import COLUMNS, Position
-from chainrule.training.steps import Snapshot
 
 if TYPE_CHECKING:
     from chainrule.training.run import Run
@@ -26,7 +25,8 @@ class Checkpoint(Callback):
     A checkpoint holds the model's and the optimiser's States (with generators and counts of steps), what callbacks
     remember, the place in the epoch with the losses so far, and the history. It is written beside the one before, which
     is kept: a crash while it is written, or a damaged file, costs the time between two checkpoints at most. A resumed
-    run ends with the same bits as one that was not interrupted.
+    run ends with the same bits as one that was not interrupted. (L-BFGS goes on from the same weights, but looks for
+    the curvature anew.)
 
     Args:
         folder: made if it is not there. A new run takes only one that has no checkpoints.
@@ -121,12 +121,12 @@ class Checkpoint(Callback):
         if saved.notes["callbacks"] != list(callbacks):
             told = f"the callbacks {saved.notes['callbacks']} and not {list(callbacks)}"
             raise CheckpointError(f"{saved.path} is of a run with {told}")
-        before = Snapshot(run.model, run.optimizer)
+        before = run.model.state_dict()
         try:
             run.model.load_state_dict(_part(saved.arrays, "model"))
             run.optimizer.load_state_dict(_part(saved.arrays, "optimizer"))
         except ValueError as error:
-            before.put_back()
+            run.model.load_state_dict(before)
             raise CheckpointError(f"{saved.path} is of another model or optimiser: {error}") from error
         for key, callback in callbacks.items():
             callback.load_state_dict(_part(saved.arrays, key))

@@ -35,13 +35,15 @@ def loss_named(loss: str | Loss) -> Loss:
 
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """The model is used, not trained: Dropout drops nothing. Afterwards it is as it was."""
-    before = model.training
+    """The model is used, not trained: Dropout drops nothing. One that is in training is so again afterwards."""
+    if not model.training:
+        yield
+        return
     model.eval()
     try:
         yield
     finally:
-        model.train(before)
+        model.train()
 
 
 class Forward:

@@ -79,7 +79,7 @@ class Trainer:
             self.forward,
             examples,
             epochs=epochs,
-            batch=examples.size if batch is None else batch,
+            batch=batch,
             validation=held_out,
             metrics=measured,
             callbacks=[*callbacks, *([] if saving is None else [saving])],
@@ -118,7 +118,8 @@ def fit(
     Args:
         model: what turns inputs into outputs. In training during the steps; afterwards in evaluation, ready to use.
         loss: of outputs and targets, a mean over examples: a function, or its name in ``nn.LOSSES``.
-        optimizer: updates the model's parameters.
+        optimizer: updates the model's parameters. For one that works on all data at once, ``optim.LBFGS``, an epoch is
+            an iteration, the record's ``loss`` the value after it (penalties included), and the run may converge early.
         data: ``(x, y)``, ``(x, y, weights)`` or a ``Dataset``: inputs (n, ...) and targets (n, ...), as the loss takes
             them, and weights (n,) of the examples. Memory-mapped arrays are read as they are needed.
         epochs: how many times each example is seen.

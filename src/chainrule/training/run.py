@@ -65,7 +65,7 @@ class Run:
         examples: Examples,
         *,
         epochs: int,
-        batch: int,
+        batch: int | None,
         validation: Mapping[str, Examples],
         metrics: dict[str, Metric],
         callbacks: Sequence[Callback],
@@ -75,8 +75,10 @@ class Run:
     ) -> None:
         self.model: Module = steps.model
         self.optimizer: Any = steps.optimizer
-        self.history, self.batch, self.seed, self.shuffle = history, batch, seed, shuffle
-        self.steps_per_epoch = -(-examples.size // batch)
+        self._on_all_data = bool(getattr(self.optimizer, "whole_batch", False))
+        self.batch = examples.size if batch is None or self._on_all_data else batch
+        self.steps_per_epoch = -(-examples.size // self.batch)
+        self.history, self.seed, self.shuffle = history, seed, shuffle
         self.epoch = len(history)
         self.before, self._further = len(history), epochs
         self.callbacks = callbacks
@@ -124,19 +126,48 @@ class Run:
                     ends.callback(callback.on_end, self)
                 if resume is not None:
                     resume(self)
-                while len(self.history) < self.epochs and not self.stopped:
-                    self._epoch()
+                self.model.train()
+                self._minimise() if self._on_all_data else self._descend()
             except BaseException as error:
                 self.error = error
                 raise
 
-    def _epoch(self) -> None:
-        self.epoch = len(self.history) + 1
-        self.model.train()
-        order = self._order()
-        for losses in self._advances(order):
-            for callback in self.callbacks:
-                callback.on_steps(self, losses)
+    def _descend(self) -> None:
+        """Epochs of steps on minibatches."""
+        while len(self.history) < self.epochs and not self.stopped:
+            self.epoch = len(self.history) + 1
+            order = self._order()
+            for losses in self._advances(order):
+                self._hear(losses)
+            self._complete(order)
+
+    def _minimise(self) -> None:
+        """Iterations of an optimiser that looks at all data at once; each is an epoch of one step."""
+        begin = perf_counter()
+
+        def after_iteration(count: int, loss: float) -> bool:
+            nonlocal begin
+            self.epoch = len(self.history) + 1
+            self.position = self.position.further((np.array([loss]),), perf_counter() - begin)
+            self._hear(self.position.results[-1][0])
+            self._complete(None)
+            begin = perf_counter()
+            return self.stopped
+
+        left = self.epochs - len(self.history)
+        if not left or self.stopped:
+            return
+        try:
+            self.optimizer.minimise(lambda: self._steps.gradients(self._examples), left, after_iteration)
+        except NonFiniteError as error:
+            self.epoch = len(self.history) + 1
+            raise self._diverged("loss is not finite", self._steps.first_not_finite(*self._examples.rows)) from error
+
+    def _hear(self, losses: NDArray[Any]) -> None:
+        for callback in self.callbacks:
+            callback.on_steps(self, losses)
+
+    def _complete(self, order: NDArray[np.int64] | None) -> None:
         record = self._record(order)
         self.history.append(record)
         self.position = Position(int(self.optimizer.steps))

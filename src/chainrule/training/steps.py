@@ -45,6 +45,7 @@ class Steps:
         self.model, self.loss, self.optimizer = model, loss_named(loss), optimizer
         self.penalty, self.constraint, self.compiled = penalty, constraint, compiled
         self._native = Compiled(self.step)
+        self._native_gradients = Compiled(self._gradients, keep_grads=True)
 
     def objective(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
         """What is to be made small on a minibatch: the loss and, if there is one, the penalty, to be added."""
@@ -54,12 +55,22 @@ class Steps:
 
     def step(self, *rows: Any) -> tuple[Any, ...]:
         """One step: its loss and, if there is one, its penalty."""
-        loss, *penalty = parts = self.objective(*rows)
-        sum(penalty, start=loss).backward(keep=False)
+        parts = self.objective(*rows)
+        sum(parts[1:], start=parts[0]).backward(keep=False)
         self.optimizer.step()
         if self.constraint is not None:
             self.constraint.apply(self.model)
         return parts
+
+    def gradients(self, examples: Examples) -> Any:
+        """The loss of all examples, penalty included, with the gradients of the parameters written."""
+        return (self._native_gradients if self.compiled else self._gradients)(*examples.rows)
+
+    def _gradients(self, *rows: Any) -> Any:
+        parts = self.objective(*rows)
+        total = sum(parts[1:], start=parts[0])
+        total.backward(keep=False)
+        return total
 
     def pieces(self, examples: Examples, batch: int, order: NDArray[np.int64] | None) -> Iterator[Results]:
         """The results of the next steps, as many as take a while, until all minibatches are done."""
@@ -83,8 +94,8 @@ class Steps:
         """
         with nonfinite(), np.errstate(all="ignore"):
             try:
-                loss, *penalty = self.objective(*rows)
-                total = sum(penalty, start=loss)
+                parts = self.objective(*rows)
+                total = sum(parts[1:], start=parts[0])
             except NonFiniteError as error:
                 return error, error.layers
             try:
