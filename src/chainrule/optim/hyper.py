@@ -35,6 +35,15 @@ class Hyper:
         allowed: an interval as one writes it: ``[0, 1)`` has the 0 and not the 1.
         about: what it is, for the documentation.
         off: the value at which it has no effect.
+
+    >>> import chainrule as cr
+    >>> cr.optim.SGD.momentum
+    Hyper(0.0, '[0, 1)', 'how much of the last update is kept')
+    >>> optimizer = cr.optim.SGD([cr.Parameter(1.0)], momentum=0.9)
+    >>> optimizer.momentum = 1.5
+    Traceback (most recent call last):
+      ...
+    ValueError: momentum must be in [0, 1), not 1.5
     """
 
     name: str
@@ -106,7 +115,12 @@ class Hyper:
 
 
 class Flag(Hyper):
-    """A hyper-parameter that is True or False. Which of them is part of a recording."""
+    """A hyper-parameter that is True or False. Which of them is part of a recording.
+
+    >>> import chainrule as cr
+    >>> cr.optim.SGD([cr.Parameter(1.0)], momentum=0.9, nesterov=True)
+    SGD(1 parameter, lr=0.1, momentum=0.9, nesterov=True)
+    """
 
     def __init__(self, about: str) -> None:
         super().__init__(False, "{False, True}", about, off=False)
@@ -126,6 +140,12 @@ class Slot:
         name: the optimiser's list of these States has this name, and the formula's argument.
         needs: a hyper-parameter: as long as that is off nothing is kept, and the formula does not get it.
         count: the number of its updates, this one included, instead. The formula only reads it.
+
+    >>> import chainrule as cr
+    >>> [slot.name for slot in cr.optim.Adam.slots]
+    ['mean', 'mean_square', 'updates']
+    >>> cr.optim.Adam([cr.Parameter([1.0, 2.0])]).mean
+    [State([0., 0.], name='mean', dtype=float32, constant)]
     """
 
     name: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,7 @@ from chainrule.optim.optimizer import Optimizer
 SCIPYS_TOLERANCE = 1e7 * np.finfo(np.float64).eps
 
 
-@dataclass(frozen=True)
-class Minimum:
+class Minimum(NamedTuple):
     """How a minimisation ended.
 
     Attributes:

@@ -363,6 +363,15 @@ class Group:
     """The parameters of a group, and their options by name, to be read and set.
 
     An option that the group was not told when the optimiser was made is the optimiser's.
+
+    >>> import chainrule as cr
+    >>> w, b = cr.Parameter([[1.0]]), cr.Parameter([0.0])
+    >>> optimizer = cr.optim.SGD([{"parameters": [w]}, {"parameters": [b], "lr": 0.01}], lr=0.1)
+    >>> optimizer.groups
+    [Group(1 parameter), Group(1 parameter, lr=0.01)]
+    >>> optimizer.groups[1]["lr"] = 0.02
+    >>> [group["lr"] for group in optimizer.groups]
+    [0.1, 0.02]
     """
 
     def __init__(self, optimizer: Optimizer, row: int) -> None:
