@@ -59,3 +59,9 @@ def test_prelu_learns_its_slopes(columns):
     negative = np.where(X > 0, 0, X)
     np.testing.assert_allclose(layer.slope.grad, negative.sum() if columns is None else negative.sum(axis=0))
     assert list(layer.named_parameters()) == ["slope"]
+
+
+@pytest.mark.parametrize("columns", [0, -1])
+def test_prelu_has_a_slope(columns):
+    with pytest.raises(ValueError, match=f"of which there are not {columns}"):
+        cr.nn.PReLU(columns)

@@ -7,12 +7,46 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.nn import BatchNorm, Dropout, Flatten, Linear, ReLU, Residual, Sequential, Tanh
+from chainrule.nn import BatchNorm, Dropout, Flatten, Linear, Maxout, ReLU, Residual, Sequential, Tanh
 from tests.nn.agreement import WAYS, check_agreement
 
 RNG = np.random.default_rng(0)
 
 # ---- Sequential
+
+
+def test_sequential_applies_in_order_and_is_a_sequence():
+    net = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
+    x = np.float32([[1.0, -1.0]])
+    np.testing.assert_array_equal(net(x).value, net[2](net[1](net[0](x))).value)
+
+
+def test_a_slice_of_a_sequential_is_a_net_of_the_same_layers():
+    net = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
+    body = net[:2]
+    assert isinstance(body, Sequential)
+    assert len(body) == 2
+    assert body[0] is net[0]
+    x = np.ones((5, 3), np.float32)
+    np.testing.assert_array_equal(net[2](body(x)).value, net(x).value)
+    assert len(net) == 3
+    assert tuple(net) == net.layers
+    assert list(net.named_parameters()) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+
+
+def test_stacked_linear_looks_into_a_sequential_in_a_sequential():
+    inner = Sequential(ReLU(), Linear(3, 3))
+    (found,) = Sequential(Linear(2, 3), inner, Linear(3, 1)).stacked_linear()
+    assert found.startswith("layers 1 and 2")
+    both = Sequential(Sequential(Linear(2, 3), Linear(3, 3)), ReLU(), Sequential(Linear(3, 1)))
+    assert len(both.stacked_linear()) == 1
+    assert len(Sequential(Sequential(Linear(2, 3)), Sequential(Linear(3, 3))).stacked_linear()) == 1
+
+
+def test_neurons_are_counted_in_nested_nets():
+    net = Sequential(Sequential(Linear(3, 4), Tanh()), Maxout(4, 5, pieces=2), Linear(5, 2))
+    assert net.neuron_count == 4 + 5 + 2
+    assert net.parameter_count == 16 + 2 * 25 + 12
 
 
 def test_layers_can_be_appended_before_and_after_compiling():
@@ -24,6 +58,24 @@ def test_layers_can_be_appended_before_and_after_compiling():
     for _ in range(3):
         np.testing.assert_allclose(run(x), net(x).value, rtol=1e-5)
     assert list(net.named_parameters())[-1] == "layers.2.bias"
+
+
+def test_a_layer_can_be_put_in_the_place_of_another_before_and_after_compiling():
+    net = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 4, rng=1))
+    run = cr.compile(net)
+    x = np.ones((5, 2), np.float32)
+    for _ in range(3):
+        run(x)
+    net[-1] = Linear(3, 1, rng=2)
+    net[1] = Tanh()
+    for _ in range(3):
+        np.testing.assert_allclose(run(x), net(x).value, rtol=1e-5)
+    assert run(x).shape == (5, 1)
+    assert [layer._label for layer in net] == ["Linear_0", "Tanh_1", "Linear_2"]
+    with pytest.raises(IndexError):
+        net[3] = Tanh()
+    with pytest.raises(TypeError, match=r"number 1 is type \(Tanh\(\) has parentheses\)"):
+        net[1] = Tanh
 
 
 @pytest.mark.parametrize(
@@ -90,6 +142,7 @@ def test_residual_adds_its_input():
     np.testing.assert_allclose(block(x).value, x + block.body(x).value, rtol=1e-14)
     assert next(iter(block.named_parameters())) == "body.layers.0.weight"
     assert repr(block) == f"Residual({block.body!r})"
+    np.testing.assert_array_equal(block(x.tolist()).value, block(x).value)
 
 
 def test_residual_passes_the_gradient_by():
@@ -115,7 +168,7 @@ def test_residual_keeps_the_dtype_of_the_body(x):
 
 
 def test_a_body_that_changes_the_shape_is_refused():
-    with pytest.raises(ValueError, match=r"Linear\(4, 1\) made \(2, 1\) float32 of shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"Linear\(4, 1\) made \(2, 1\) float32 of \(2, 4\) float64"):
         Residual(Linear(4, 1))(np.ones((2, 4)))  # would broadcast
     with pytest.raises(TypeError, match="make several a Sequential"):
         Residual([Linear(4, 4)])

@@ -114,6 +114,11 @@ def test_what_is_refused():
         cr.nn.Linear(5, 4, init=lambda shape, rng, dtype: np.zeros(shape[::-1]))
     with pytest.raises(ValueError, match="init or scale, not both"):
         cr.nn.Linear(5, 4, init="he_normal", scale=0.1)
+    with pytest.raises(TypeError, match="drawn once, by NumPy"):
+        cr.nn.Linear(5, 4, rng=cr.random.Generator(0))
+    for scale in (-1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"a standard deviation is finite and not negative, not {scale}"):
+            cr.nn.Linear(5, 4, scale=scale)
     for shape in ((3,), (3, 0), (1, 2, 3)):
         with pytest.raises(ValueError, match=r"shape \(inputs, neurons\), not"):
             initialisers.he_normal(shape, generator())

@@ -1,4 +1,4 @@
-"""Layers: Linear, Maxout, Sequential."""
+"""Linear and Maxout."""
 
 import numpy as np
 import pytest
@@ -55,6 +55,12 @@ def test_the_cast_of_a_variable_is_part_of_the_circuit():
 @pytest.mark.parametrize("x", [np.ones((5, 4)), np.ones(2), np.float32(1.0), np.ones((3, 0))])
 def test_a_wrong_shape_is_named_with_the_layer(x):
     with pytest.raises(ValueError, match=r"Linear\(3, 2\) needs inputs of shape \(\.\.\., 3\), not \("):
+        Linear(3, 2)(x)
+
+
+@pytest.mark.parametrize("x", [1j * np.ones((5, 3)), np.array([list("abc")]), np.ones((5, 3), object), None])
+def test_what_is_no_number_is_refused(x):
+    with pytest.raises(TypeError, match="inputs are real numbers, not"):
         Linear(3, 2)(x)
 
 
@@ -146,56 +152,6 @@ def test_maxout_is_checked_and_not_linear():
 def test_maxout_needs_two_pieces():
     with pytest.raises(ValueError, match="two or more"):
         Maxout(3, 2, pieces=1)
-
-
-# ---- Sequential
-
-
-def test_sequential_applies_in_order_and_is_a_sequence():
-    net = Sequential(Linear(2, 3, rng=0), ReLU(), Linear(3, 1, rng=1))
-    x = np.float32([[1.0, -1.0]])
-    np.testing.assert_array_equal(net(x).value, net[2](net[1](net[0](x))).value)
-
-
-def test_a_slice_of_a_sequential_is_a_net_of_the_same_layers():
-    net = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
-    body = net[:2]
-    assert isinstance(body, Sequential)
-    assert len(body) == 2
-    assert body[0] is net[0]
-    x = np.ones((5, 3), np.float32)
-    np.testing.assert_array_equal(net[2](body(x)).value, net(x).value)
-    assert len(net) == 3
-    assert tuple(net) == net.layers
-    assert list(net.named_parameters()) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
-
-
-@pytest.mark.parametrize(
-    ("layers", "message"),
-    [
-        ((Linear(2, 3), ReLU), r"number 1 is type \(ReLU\(\) has parentheses\)"),
-        (([Linear(2, 3)],), "number 0 is list"),
-        ((np.tanh,), "number 0 is ufunc"),
-    ],
-)
-def test_sequential_takes_modules(layers, message):
-    with pytest.raises(TypeError, match=message):
-        Sequential(*layers)
-
-
-def test_stacked_linear_looks_into_a_sequential_in_a_sequential():
-    inner = Sequential(ReLU(), Linear(3, 3))
-    (found,) = Sequential(Linear(2, 3), inner, Linear(3, 1)).stacked_linear()
-    assert found.startswith("layers 1 and 2")
-    both = Sequential(Sequential(Linear(2, 3), Linear(3, 3)), ReLU(), Sequential(Linear(3, 1)))
-    assert len(both.stacked_linear()) == 1
-    assert len(Sequential(Sequential(Linear(2, 3)), Sequential(Linear(3, 3))).stacked_linear()) == 1
-
-
-def test_neurons_are_counted_in_nested_nets():
-    net = Sequential(Sequential(Linear(3, 4), Tanh()), Maxout(4, 5, pieces=2), Linear(5, 2))
-    assert net.neuron_count == 4 + 5 + 2
-    assert net.parameter_count == 16 + 2 * 25 + 12
 
 
 @pytest.mark.parametrize("way", WAYS)

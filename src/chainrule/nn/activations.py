@@ -100,6 +100,8 @@ class PReLU(Activation):
     """
 
     def __init__(self, columns: int | None = None, *, slope: float = 0.25, dtype: DTypeLike = np.float32) -> None:
+        if columns is not None and columns < 1:
+            raise ValueError(f"there is one slope for all, or one for each column, of which there are not {columns}")
         shape = () if columns is None else (columns,)
         self.slope = Parameter(np.full(shape, slope), dtype=dtype, name="slope")
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, overload
 
-import numpy as np
-
+from chainrule.gates.operands import operand
 from chainrule.graph.errors import describe
 from chainrule.nn.layers import as_input
 from chainrule.nn.module import Module
@@ -39,17 +38,16 @@ class Sequential(Module):
 
         Raises TypeError for what is no module.
         """
-        i = len(self.layers)
-        if not isinstance(layer, Module):
-            hint = "pass the modules of a list as Sequential(*modules)" if isinstance(layer, (list, tuple)) else ""
-            if isinstance(layer, type) and issubclass(layer, Module):
-                hint = f"{layer.__name__}() has parentheses"
-            raise TypeError(
-                f"Sequential takes modules; number {i} is {type(layer).__name__}" + (f" ({hint})" if hint else "")
-            )
-        layer._label = f"{type(layer).__name__}_{i}"
-        self.layers = (*self.layers, layer)
+        self.layers = (*self.layers, _placed(layer, len(self.layers)))
         return self
+
+    def __setitem__(self, i: int, layer: Module) -> None:
+        """Put another module in the place of one: ``net[-1] = Linear(100, 3)``. An optimiser does not hear of it.
+
+        Raises TypeError for what is no module, IndexError for a place that there is not.
+        """
+        place = range(len(self.layers))[i]
+        self.layers = (*self.layers[:place], _placed(layer, place), *self.layers[place + 1 :])
 
     def forward(self, x: Any) -> Any:
         for i, layer in enumerate(self.layers):
@@ -95,6 +93,17 @@ class Sequential(Module):
         return ", ".join(map(repr, self.layers))
 
 
+def _placed(layer: Module, i: int) -> Module:
+    """The module with a label for its place; TypeError for what is no module."""
+    if not isinstance(layer, Module):
+        hint = " (pass the modules of a list as Sequential(*modules))" if isinstance(layer, (list, tuple)) else ""
+        if isinstance(layer, type) and issubclass(layer, Module):
+            hint = f" ({layer.__name__}() has parentheses)"
+        raise TypeError(f"Sequential takes modules; number {i} is {type(layer).__name__}{hint}")
+    layer._label = f"{type(layer).__name__}_{i}"
+    return layer
+
+
 def _parts_that_count(module: Module) -> list[Module]:
     """The layers in order that decide whether a net is linear, those of a Sequential in a Sequential included."""
     if isinstance(module, Sequential):
@@ -121,11 +130,12 @@ class Residual(Module):
         self.body = body
 
     def forward(self, x: Any) -> Any:
+        x = operand(x)
         z = self.body(x)
-        if np.shape(x) != z.shape:
+        if x.shape != z.shape:
             raise ValueError(
                 f"Residual adds what its body makes of the input to the input, so both need one shape: {self.body!r} "
-                f"made {describe(z)} of shape {np.shape(x)}"
+                f"made {describe(z)} of {describe(x)}"
             )
         return as_input(x, z.dtype) + z
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.graph.array import Array
+from chainrule.gates.operands import operand
 from chainrule.nn.module import Module
 from chainrule.random.generator import Generator
 
@@ -43,7 +43,7 @@ class Dropout(Module):
         self.rng = rng if isinstance(rng, Generator) else Generator(rng)
 
     def forward(self, x: Any) -> Any:
-        x = x if isinstance(x, (Array, np.ndarray)) else np.asarray(x)
+        x = operand(x)
         if not self.training or self.rate == 0:
             return x
         kept = self.rng.bernoulli(1.0 - self.rate, x.shape)

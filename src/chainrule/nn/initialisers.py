@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.random.generator import Generator
+
 Initialiser = Callable[[tuple[int, int], np.random.Generator, Any], NDArray[Any]]
 
 
@@ -144,11 +146,15 @@ def constant(value: float) -> Initialiser:
 def normal(scale: float) -> Initialiser:
     """An initialiser that draws from the normal distribution of this standard deviation (the case study: 0.01).
 
+    Raises ValueError for one that is negative or not finite.
+
     >>> import numpy as np, chainrule as cr
     >>> w = cr.nn.Linear(100, 100, init=cr.nn.initialisers.normal(0.01), rng=0).weight.value
     >>> round(float(w.std()), 3)
     0.01
     """
+    if not 0 <= scale < math.inf:
+        raise ValueError(f"a standard deviation is finite and not negative, not {scale}")
 
     def drawn(shape: tuple[int, int], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray[Any]:
         return (scale * rng.standard_normal(_sizes(shape))).astype(dtype)
@@ -171,10 +177,17 @@ def initial_weights(init: str | Initialiser, shape: tuple[int, int], rng: Any, d
         if init not in INITIALISERS:
             raise ValueError(f"there is no initialiser {init!r}; there are {', '.join(INITIALISERS)}")
         init = INITIALISERS[init]
-    weights = init(shape, np.random.default_rng(rng), dtype)
+    weights = init(shape, numpy_generator(rng), dtype)
     if np.shape(weights) != shape:
         raise ValueError(f"the initialiser made weights of shape {np.shape(weights)}, and the layer has {shape}")
     return weights
+
+
+def numpy_generator(rng: Any) -> np.random.Generator:
+    """The generator of initial weights; TypeError for what is neither NumPy's nor a seed."""
+    if isinstance(rng, Generator):
+        raise TypeError("initial weights are drawn once, by NumPy: give an np.random.Generator or a seed")
+    return np.random.default_rng(rng)
 
 
 def _sizes(shape: tuple[int, int]) -> tuple[int, int]:

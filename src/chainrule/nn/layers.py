@@ -10,18 +10,21 @@ from numpy.typing import DTypeLike
 
 from chainrule.gates.activation import maxout
 from chainrule.gates.composite import affine
-from chainrule.graph.array import Array
+from chainrule.gates.operands import operand
 from chainrule.graph.errors import describe
 from chainrule.graph.state import Parameter
-from chainrule.nn.initialisers import Initialiser, initial_weights, normal
+from chainrule.nn.initialisers import Initialiser, initial_weights, normal, numpy_generator
 from chainrule.nn.module import Module
 
 
 def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
-    """Data in the dtype of the parameters: float64 and integer inputs just work."""
-    if not isinstance(x, (Array, np.ndarray)):
-        x = np.asarray(x)
-    return x if x.dtype == dtype else x.astype(dtype)
+    """Data in the dtype of the parameters: float64 and integer inputs just work. TypeError for what are no numbers."""
+    x = operand(x)
+    if x.dtype == dtype:
+        return x
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"inputs are real numbers, not {describe(x)}")
+    return x.astype(dtype)
 
 
 class Linear(Module):
@@ -37,7 +40,8 @@ class Linear(Module):
             "he_normal", which keeps the variance of activations through ReLU layers. Biases begin at 0.
         scale: in place of ``init``, the standard deviation of normal weights.
 
-    Inputs have shape (..., n_in), outputs (..., n_out); ``weight`` is (n_in, n_out).
+    Inputs have shape (..., n_in), outputs (..., n_out); ``weight`` is (n_in, n_out), as in ``x @ weight`` (PyTorch has
+    its transpose). Raises ValueError for inputs of another shape, TypeError for what are no real numbers.
 
     >>> import numpy as np, chainrule as cr
     >>> layer = cr.nn.Linear(3, 2, rng=0)
@@ -162,11 +166,11 @@ class Embedding(Module):
     ) -> None:
         if n < 1 or size < 1:
             raise ValueError(f"an embedding has at least one row of at least one number, not {n} of {size}")
-        drawn = np.random.default_rng(rng).standard_normal((n, size))
+        drawn = numpy_generator(rng).standard_normal((n, size))
         self.weight = Parameter(scale * drawn, dtype=dtype, name="weight")
 
     def forward(self, ids: Any) -> Any:
-        ids, n = ids if isinstance(ids, (Array, np.ndarray)) else np.asarray(ids), self.weight.shape[0]
+        ids, n = operand(ids), self.weight.shape[0]
         if ids.dtype.kind not in "iu":
             raise TypeError(f"{self!r} is read by integers, not {describe(ids)}")
         ids = ids.astype(np.int64, copy=False)  # a small dtype may not hold n

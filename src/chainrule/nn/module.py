@@ -29,7 +29,8 @@ class Module:
     statistics, say, and the key and counter of a ``cr.random.Generator``.
 
     A module is in training until ``eval()`` is called. What behaves otherwise then, as Dropout does, asks
-    ``self.training``; a compiled function that calls it keeps one Program for each of the two.
+    ``self.training``; a compiled function that calls it keeps one Program for each of the two. It notices attributes
+    that are assigned, but not a list or dict of modules that is changed in place: assign another one.
 
     >>> import numpy as np, chainrule as cr
     >>> class Scale(cr.nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class _Normalisation(Module):
     """What both kinds have in common: the features, and a scale and a shift for each, which are learned."""
 
     def __init__(self, features: int, eps: float, dtype: DTypeLike) -> None:
-        if features < 1:
+        if operator.index(features) < 1:
             raise ValueError(f"{type(self).__name__} needs at least one feature, not {features}")
         if not eps > 0:
             raise ValueError(f"eps must be above 0, since a variance may be 0, not {eps}")
@@ -44,7 +45,8 @@ class BatchNorm(_Normalisation):
 
     Args:
         features: the length of the last axis. All other axes are summed over: examples, and pixels where there are any.
-        momentum: how much of the running statistics each step keeps, in [0, 1).
+        momentum: how much of the running statistics each step keeps, in [0, 1). (In PyTorch ``momentum`` is the rest:
+            0.9 here is 0.1 there.)
         eps: added to the variance.
         dtype: of scale, shift and running statistics; inputs are cast to it.
 

@@ -95,6 +95,12 @@ def test_labels_must_be_integers(labels):
         cross_entropy(SCORES, labels)
 
 
+def test_labels_as_rows_are_told_what_to_do():
+    for labels in (one_hot(LABELS, 4), softmax(SCORES, axis=1)):
+        with pytest.raises(TypeError, match=r"not float64: of rows of probabilities, take labels.argmax\(axis=1\)"):
+            cross_entropy(SCORES, labels)
+
+
 @pytest.mark.parametrize("scores", [np.ones((6, 4), int), cr.array(np.ones((6, 4), int)), [[1, 2]]])
 def test_scores_must_be_floating(scores):
     with pytest.raises(TypeError, match="scores must be floating, not int64"):
@@ -181,6 +187,12 @@ def test_large_scores_in_single_precision(loss):
 
 
 # ---- hinge
+
+
+@pytest.mark.parametrize("delta", [-0.1, np.nan, np.inf])
+def test_the_margin_is_not_negative(delta):
+    with pytest.raises(ValueError, match=f"delta is by how much the true class must lead.*{delta}"):
+        hinge(SCORES, LABELS, delta=delta)
 
 
 @pytest.mark.parametrize("delta", [1.0, 0.3])

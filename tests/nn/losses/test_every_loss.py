@@ -145,6 +145,28 @@ def test_weights_that_do_not_fit(name):
         LOSSES[name](scores, targets, weights=np.array(list("abcdef")))
 
 
+@pytest.mark.parametrize("scale", [1e-40, 1e38])
+@every_loss
+def test_only_the_proportions_of_weights_count(name, scale):
+    scores, targets, weights = problem(name, 3)
+    scores = scores.astype(np.float32)  # which holds neither the smallest of the weights nor the sum of the largest
+    for function in (LOSSES[name], cr.compile(LOSSES[name])):
+        expected = function(scores, targets, weights=weights)
+        np.testing.assert_allclose(function(scores, targets, weights=scale * weights), expected, rtol=1e-6)
+
+
+@every_loss
+def test_the_first_call_of_a_compiled_function_looks_at_values(name):
+    scores, targets, weights = problem(name, 3)
+    step = cr.compile(LOSSES[name])
+    with pytest.raises(ValueError, match="weights are finite and not negative, and here is -"):
+        step(scores, targets, weights=-weights)
+    bad = {"binary_cross_entropy": 2, "kl_divergence": -0.1, "poisson": -1, "cross_entropy": -1, "hinge": -1}.get(name)
+    if bad is not None:
+        with pytest.raises(ValueError, match=f"{bad}"):
+            step(scores, np.full_like(targets, bad))
+
+
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in CLASSES])
 def test_targets_that_do_not_fit(name):
     scores, targets, _ = problem(name, 3)

@@ -3,6 +3,9 @@
 Each is called with the outputs of the net and the targets. The result is a scalar in the dtype of the outputs: the mean
 over examples and outputs, or with ``weights`` of the examples, shape (examples,), the weighted mean
 ``sum(weights * losses) / sum(weights)``. The gradient is the derivative of just this number, for any number of outputs.
+
+Targets and weights that make no sense raise. A compiled function sees those of the calls that are recorded, the first
+two of each kind; in later ones only labels are checked.
 """
 
 from collections.abc import Callable

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from chainrule.gates.indexing import getitem
 from chainrule.gates.loss import MulticlassHinge, SoftmaxCrossEntropies, logistic_loss, softmax_cross_entropy
 from chainrule.gates.normalised import log_softmax
+from chainrule.gates.operands import floating
 from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
-from chainrule.nn.losses.mean import alike, check, example_weights, given, in_dtype, mean
+from chainrule.nn.losses.mean import alike, check, example_weights, given, mean
 
 
 def cross_entropy(
@@ -25,7 +26,8 @@ def cross_entropy(
         labels: shape (examples,), integers from 0 to classes - 1.
         weights: of the examples, shape (examples,), not negative.
         class_weights: shape (classes,), not negative: each example's weight is multiplied by that of its class.
-        label_smoothing: the share of the target that all classes divide evenly, in [0, 1) (Szegedy et al. 2016).
+        label_smoothing: the share of the target that all classes divide evenly, in [0, 1) (Szegedy et al. 2016). It
+            leaves weights alone: an example has that of its label (PyTorch weighs each class's share by itself).
 
     The gradient with respect to the scores is (softmax - one-hot) / examples (course notes, case study). Raises
     TypeError for labels that are not integers or scores that are not floating, ValueError for shapes, labels or weights
@@ -45,7 +47,7 @@ def cross_entropy(
         raise ValueError(f"label_smoothing is a share, from 0 to less than 1, not {label_smoothing}")
     losses = SoftmaxCrossEntropies.of(float(label_smoothing))(scores, labels)
     if class_weights is not None:
-        by_class = getitem(_class_weights(class_weights, scores), labels)
+        by_class = _class_weights(class_weights, scores)[labels]
         weights = by_class if weights is None else example_weights(weights, losses) * by_class
     return mean(losses, weights)
 
@@ -54,12 +56,15 @@ def hinge(scores: Any, labels: Any, *, delta: float = 1.0, weights: Any = None) 
     """The multiclass SVM loss: the mean over examples of the sum over wrong classes j of max(0, s_j - s_y + delta).
 
     It asks that the score of the true class y be larger than each other one by ``delta`` (Weston and Watkins 1999;
-    course notes, linear classification). Arguments and errors are those of ``cross_entropy``.
+    course notes, linear classification). ``delta`` is not negative; the other arguments and errors are those of
+    ``cross_entropy``. (PyTorch's ``multi_margin_loss`` divides the sum by the number of classes.)
 
     >>> import numpy as np, chainrule as cr
     >>> cr.nn.hinge(np.array([[13.0, -7.0, 11.0]]), np.array([0]), delta=10.0).item()
     8.0
     """
+    if not 0 <= delta < math.inf:
+        raise ValueError(f"delta is by how much the true class must lead, a number that is not negative, not {delta}")
     scores, labels = _scores_and_labels("hinge", scores, labels)
     return mean(MulticlassHinge.of(float(delta))(scores, labels), weights)
 
@@ -124,17 +129,19 @@ def _scores_and_labels(name: str, scores: Any, labels: Any) -> tuple[Any, Any]:
     if scores.dtype.kind != "f":
         raise TypeError(f"scores must be floating, not {scores.dtype}")
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels are class numbers, so they must be integers, not {labels.dtype}")
+        told = ": of rows of probabilities, take labels.argmax(axis=1), or kl_divergence" if labels.ndim == 2 else ""
+        raise TypeError(f"labels are class numbers, so they must be integers, not {labels.dtype}{told}")
     if len(shape) != 2 or labels.shape != shape[:1] or labels.size == 0:
         raise ValueError(
             f"{name} needs scores (examples, classes) and labels (examples,) of at least one example, not "
             f"{describe(scores)} and {describe(labels)}"
         )
-    # While it is recorded the labels are not known yet: the gate that reads by them looks.
-    # Seen as unsigned, a negative label is a huge one: a single reduction checks both ends.
-    if not recorded and np.maximum.reduce(labels.astype(np.int64, copy=False).view(np.uint64)) >= shape[1]:
+    # Seen as unsigned, a negative label is a huge one: a single reduction checks both ends. In calls of a compiled
+    # function that are not recorded, the gate that reads by the labels looks.
+    known = raw(labels)
+    if np.maximum.reduce(known.astype(np.int64, copy=False).view(np.uint64)) >= shape[1]:
         raise ValueError(
-            f"labels must lie between 0 and {shape[1] - 1}, and these reach from {labels.min()} to {labels.max()}"
+            f"labels must lie between 0 and {shape[1] - 1}, and these reach from {known.min()} to {known.max()}"
         )
     return scores, labels
 
@@ -144,4 +151,4 @@ def _class_weights(class_weights: Any, scores: Any) -> Any:
     if class_weights.shape != scores.shape[1:] or class_weights.dtype.kind not in "fiub":
         raise ValueError(f"there is one weight for each of {scores.shape[1]} classes, not {describe(class_weights)}")
     check(class_weights, lambda w: np.isfinite(w) & (w >= 0), "class weights are finite and not negative")
-    return in_dtype(class_weights, scores.dtype)
+    return floating(class_weights)

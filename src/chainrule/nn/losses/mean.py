@@ -25,11 +25,12 @@ def mean(losses: Any, weights: Any) -> Any:
     if losses.ndim > 1:
         losses = np.mean(losses, axis=tuple(range(1, losses.ndim)))
     smallest = float(np.finfo(weights.dtype).tiny)
-    return np.sum(losses * (weights / np.maximum(np.sum(weights), smallest)))
+    share = weights / np.maximum(np.sum(weights), smallest)
+    return np.sum(losses * in_dtype(share, losses.dtype))
 
 
 def example_weights(weights: Any, losses: Any) -> Any:
-    """The weights of the examples in the dtype of the losses; TypeError or ValueError for what cannot be weights."""
+    """The weights of the examples in a dtype that holds them; TypeError or ValueError for what cannot be weights."""
     weights = given(weights)
     if weights.dtype.kind not in "fiub":
         raise TypeError(f"weights are numbers, not {weights.dtype}")
@@ -37,7 +38,7 @@ def example_weights(weights: Any, losses: Any) -> Any:
         examples = f"{losses.shape[0]} examples" if losses.ndim else "a loss without examples"
         raise ValueError(f"there is one weight for each example: {examples}, and weights {describe(weights)}")
     check(weights, lambda w: np.isfinite(w) & (w >= 0), "weights are finite and not negative")
-    return in_dtype(weights, losses.dtype)
+    return in_dtype(weights, np.result_type(weights.dtype, losses.dtype))
 
 
 def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
@@ -69,9 +70,8 @@ def in_dtype(x: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def check(values: Any, holds: Callable[[Any], Any], rule: str) -> None:
-    """ValueError with the rule and the first value that breaks it. While a function is recorded nothing is known."""
-    if MODE.get().recorder is None:
-        values = np.asarray(raw(values))
-        wrong = values[~holds(values)]
-        if wrong.size:
-            raise ValueError(f"{rule}, and here is {wrong.flat[0]}")
+    """ValueError with the rule and the first value that breaks it; compiled, in the calls that are recorded."""
+    values = np.asarray(raw(values))
+    wrong = values[~holds(values)]
+    if wrong.size:
+        raise ValueError(f"{rule}, and here is {wrong.flat[0]}")
