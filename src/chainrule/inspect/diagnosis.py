@@ -97,7 +97,10 @@ class Diagnosis:
         parts = [line_chart(steps, {"loss": self.by_heart}, title="20 examples by heart", across="step", log=True)]
         for layer in self.before.layers:
             name = f"{layer.path} {layer.name}".strip()
-            parts.append(histogram(layer.activations, title=name if len(name) < 32 else layer.path))
+            pair = histogram(layer.activations, title=name if len(name) < 32 else layer.path)
             if layer.gradients is not None:
-                parts.append(histogram(layer.gradients, title="its gradients"))
-        return "\n".join(parts)
+                pair += histogram(layer.gradients, title="its gradients")
+            parts.append(f"<span style='white-space: nowrap'>{pair}</span>")
+        return "".join(
+            f"<div style='display: inline-block; margin: 4px; vertical-align: top'>{part}</div>" for part in parts
+        )
