@@ -22,11 +22,13 @@ lint: $(DEV)
 
 fuzz: $(DEV)
 	CHAINRULE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -n 2 tests/fuzz tests/program/test_random_programs.py
+	CHAINRULE_KILLS=20 $(BIN)/pytest -q -n 2 tests/training/test_checkpoint.py -k killed
 
 # bench/README.md tells what each of these measures. It takes about half an hour; the peers need 3 GB, once.
 bench: bench-peers
 	$(BIN)/python bench/steps.py
 	$(BIN)/python bench/steps.py --activations
+	$(BIN)/python bench/fit.py
 	$(BIN)/python bench/products.py
 	$(BIN)/python bench/elementary.py
 	$(BIN)/python bench/cold.py --peers
