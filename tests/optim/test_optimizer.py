@@ -369,6 +369,21 @@ def test_a_formula_takes_what_was_declared():
                 return (w,)
 
 
+@pytest.mark.parametrize("result", [lambda w: w, lambda w: (w, w)], ids=["bare", "many"])
+def test_a_formula_gives_a_tuple(result):
+    class Odd(Optimizer):
+        @staticmethod
+        def formula(w, gradient, lr):
+            return result(w - lr * gradient)
+
+    w = cr.Parameter([1.0, 2.0])
+    optimizer = Odd([w])
+    np.sum(w).backward()
+    with pytest.raises(TypeError, match=r"the formula of Odd returns a tuple: \(w,\)"):
+        optimizer.step()
+    np.testing.assert_array_equal(w.value, [1, 2])
+
+
 @pytest.mark.parametrize("kind", OPTIMIZERS.values())
 def test_documentation_and_signature_come_from_the_declaration(kind):
     parameters = inspect.signature(kind).parameters

@@ -101,6 +101,7 @@ def test_schedules_are_values():
     schedule = Chain({10: Exponential(0.5), 0: 1.0})
     assert pickle.loads(pickle.dumps(schedule)) == schedule
     assert list(schedule.parts) == [0, 10]
+    assert hash(schedule) == hash(Chain({0: 1.0, 10: Exponential(0.5)}))
 
 
 @pytest.mark.parametrize(

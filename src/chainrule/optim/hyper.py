@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import Parameter as Argument
+from inspect import Signature
 from numbers import Real
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -159,3 +162,24 @@ class Slot:
     def kept_if(self, on: Mapping[str, bool]) -> bool:
         """Whether it is kept where these hyper-parameters are on."""
         return self.needs is None or on[self.needs]
+
+
+# ---- what is made of the declarations
+
+
+def signature_of(hypers: Mapping[str, Hyper]) -> Signature:
+    """How an optimiser with these hyper-parameters is made."""
+    keywords = [Argument(name, Argument.KEYWORD_ONLY, default=h.default) for name, h in hypers.items()]
+    lr = keywords[0].replace(kind=Argument.POSITIONAL_OR_KEYWORD)
+    schedule = Argument("schedule", Argument.KEYWORD_ONLY, default=None)
+    return Signature([Argument("parameters", Argument.POSITIONAL_OR_KEYWORD), lr, *keywords[1:], schedule])
+
+
+def documentation_of(hypers: Mapping[str, Hyper]) -> str:
+    """The hyper-parameters in words."""
+    lines = [
+        "parameters: Parameters, or groups of them as dicts: {'parameters': ..., 'lr': 0.01}.",
+        *(f"{name}: {h.about}; in {h.allowed}, {h.default} by default." for name, h in hypers.items()),
+        "schedule: a function of the number of updates done; its result times lr is the step size (optim.schedules).",
+    ]
+    return "Args:\n" + "\n".join(fill(line, 110, initial_indent="    ", subsequent_indent="        ") for line in lines)

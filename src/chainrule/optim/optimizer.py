@@ -6,10 +6,8 @@ A rule is a subclass that declares its hyper-parameters, what it keeps for each 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from inspect import Parameter as Argument
-from inspect import Signature, signature
+from inspect import signature
 from operator import attrgetter
-from textwrap import fill
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,7 +19,7 @@ from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number
 from chainrule.graph.state import Parameter, State
 from chainrule.optim.given import as_groups, check_fits, how_many
-from chainrule.optim.hyper import SHARED, Flag, Hyper, Slot
+from chainrule.optim.hyper import SHARED, Flag, Hyper, Slot, documentation_of, signature_of
 
 Scale = Callable[[Any], Any]
 """From the number of updates done to a factor on the step size: see ``optim.schedules``."""
@@ -37,8 +35,9 @@ class Optimizer:
 
     A rule of your own declares, in a subclass, its hyper-parameters as ``Hyper``, what it keeps for each parameter as
     ``slots``, and its formula: a pure function of ``w``, ``gradient``, ``lr``, its hyper-parameters and the slots, by
-    these names, which gives the new weights and what the slots hold now. As it uses operators and
-    functions of NumPy alone, it works eagerly and compiled.
+    these names, which gives a tuple of the new weights and what the slots hold now (counts left out). As it
+    uses operators and functions of NumPy alone, it works eagerly and compiled. With ``*=`` and ``+=`` it may change the
+    weights and the slots in place, which saves memory and time; the gradient it leaves alone.
 
     >>> import numpy as np, chainrule as cr
     >>> class SignDescent(cr.optim.Optimizer):
@@ -93,8 +92,8 @@ class Optimizer:
         expected = ["w", "gradient", *rule, *(slot.name for slot in cls.slots)]
         if list(signature(cls.formula).parameters) != expected:
             raise TypeError(f"the formula of {cls.__name__} takes {', '.join(expected)}")
-        cls.__signature__ = _signature(cls.hypers)  # type: ignore[attr-defined]
-        cls.__doc__ = f"{cls.__doc__ or ''}\n\n{_arguments(cls.hypers)}"
+        cls.__signature__ = signature_of(cls.hypers)  # type: ignore[attr-defined]
+        cls.__doc__ = f"{cls.__doc__ or ''}\n\n{documentation_of(cls.hypers)}"
 
     def __init__(
         self,
@@ -269,7 +268,8 @@ class Optimizer:
                 count_one(state)
                 operands.append(state.as_number())
             made = formula(*operands)
-            if made[0] is not w:
+            if made[0] is not w:  # the formula did not work in place: was it recorded, or written so?
+                self._check_result(made, len(arrays))
                 write(p, made[0])
             for k, state in enumerate(arrays, 1):
                 if made[k] is not state._value:
@@ -278,6 +278,11 @@ class Optimizer:
             raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
         count_one(self.steps)
         self._last_write = latest
+
+    def _check_result(self, made: Any, kept: int) -> None:
+        if not isinstance(made, tuple) or len(made) != 1 + kept:
+            slots = "".join(f", {slot.name}" for slot in self.slots if not slot.count)
+            raise TypeError(f"the formula of {type(self).__name__} returns a tuple: (w{slots or ','})")
 
     def _clipped(self, gradient_of: Callable[[Parameter], Any]) -> dict[Parameter, Any]:
         """The gradients that were written since the last step, within their bounds."""
@@ -308,6 +313,7 @@ class Optimizer:
         Raises ValueError, and changes nothing, if a name is missing or unknown, a shape or a dtype is another one, or a
         hyper-parameter is out of range.
         """
+        self._refuse_while_recorded("the state")
         given = {name: np.asarray(value) for name, value in values.items()}
         numbers, kept = self._numbers(), self._kept()  # States stay the same ones: compiled steps hold them
         wanted = dict(numbers)
@@ -475,24 +481,3 @@ def _scaled(gradients: dict[Parameter, Any], bound: Any) -> dict[Parameter, Any]
     squares = [np.sum(np.square(gradient.astype(np.float64))) for gradient in gradients.values()]
     scale = _number(bound / np.maximum(np.sqrt(sum(squares[1:], start=squares[0])), bound))
     return {p: gradient * scale for p, gradient in gradients.items()}
-
-
-# ---- what is made of the declarations
-
-
-def _signature(hypers: Mapping[str, Hyper]) -> Signature:
-    """How an optimiser with these hyper-parameters is made."""
-    keywords = [Argument(name, Argument.KEYWORD_ONLY, default=h.default) for name, h in hypers.items()]
-    lr = keywords[0].replace(kind=Argument.POSITIONAL_OR_KEYWORD)
-    schedule = Argument("schedule", Argument.KEYWORD_ONLY, default=None)
-    return Signature([Argument("parameters", Argument.POSITIONAL_OR_KEYWORD), lr, *keywords[1:], schedule])
-
-
-def _arguments(hypers: Mapping[str, Hyper]) -> str:
-    """The hyper-parameters in words."""
-    lines = [
-        "parameters: Parameters, or groups of them as dicts: {'parameters': ..., 'lr': 0.01}.",
-        *(f"{name}: {h.about}; in {h.allowed}, {h.default} by default." for name, h in hypers.items()),
-        "schedule: a function of the number of updates done; its result times lr is the step size (optim.schedules).",
-    ]
-    return "Args:\n" + "\n".join(fill(line, 110, initial_indent="    ", subsequent_indent="        ") for line in lines)

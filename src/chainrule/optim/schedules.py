@@ -9,7 +9,7 @@ operators and functions of NumPy: ``lambda step: 0.95 ** (step // 100)``.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 
-class Schedule:
+class Schedule(ABC):
     """The base of the schedules here, which are frozen dataclasses with a ``scale``.
 
     >>> import numpy as np, chainrule as cr
@@ -230,7 +230,8 @@ class Chain(Schedule):
             factor = value + 0.0 * step if start == 0 else np.where(step < start, factor, value)
         return factor
 
-    __hash__ = object.__hash__  # a dict has none
+    def __hash__(self) -> int:
+        return hash(tuple(self.parts.items()))
 
 
 def _half_cosine(position: Any) -> Any:
