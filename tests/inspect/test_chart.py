@@ -105,5 +105,7 @@ def test_a_png_holds_the_pixels():
 def test_pictures_of_numbers_and_of_colours():
     assert len(list(parsed(chart.pictures(np.ones((5, 4, 4)), title="w")).iter(f"{SVG}image"))) == 5
     np.testing.assert_array_equal(chart.colours(np.zeros((2, 2))), np.full((2, 2, 3), 255))
-    stretched = chart.colours(np.array([[[-1.0, 0.0, 1.0]]]))
-    np.testing.assert_array_equal(stretched, [[[0, 128, 255]]])
+    np.testing.assert_array_equal(chart.stretched(np.array([[[-1.0, 0.0, 1.0]]])), [[[0, 128, 255]]])
+    assert not chart.stretched(np.full((2, 2), 3.0)).any()
+    named = parsed(chart.pictures(np.ones((2, 4, 4)), title="w", captions=["a", "<b>"], grey=True))
+    assert {"a", "<b>"} <= set(texts(named))

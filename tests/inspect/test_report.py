@@ -87,13 +87,19 @@ def test_yes_or_no(tmp_path, outputs):
 
 
 @pytest.mark.parametrize("image", [(4, 5), (2, 3, 3)])
-def test_weights_as_pictures(tmp_path, image):
+def test_weights_and_mistakes_as_pictures(tmp_path, image):
     size = int(np.prod(image))
     x, y = RNG.uniform(size=(30, size)), RNG.integers(0, 3, 30)
-    _, text = page(tmp_path, net(3, inputs=size), (x, y), image=image)
-    assert text.count("<image") == 12
+    model = net(3, inputs=size)
+    wrong = np.count_nonzero(model(x).value.argmax(axis=1) != y)
+    words, text = page(tmp_path, model, (x, y), image=image)
+    assert text.count("<image") == 12 + min(wrong, 24)
+    assert "What the first layer looks at" in words
+    assert f"The {min(wrong, 24)} worst mistakes" in words
     known = cr.data.Dataset(x, y, image=image)
-    assert page(tmp_path, net(3, inputs=size), known)[1].count("<image") == 12
+    assert page(tmp_path, net(3, inputs=size), known)[1].count("<image") == 12 + min(wrong, 24)
+    right = model(x).value.argmax(axis=1)
+    assert "What it gets wrong" not in page(tmp_path, model, (x, right), image=image)[0]
     with pytest.raises(ValueError, match=r"an image of shape .* has not the 6 numbers"):
         page(tmp_path, net(3), (X, RNG.integers(0, 3, 120)), image=image)
 

@@ -199,24 +199,35 @@ def matrix(table: Any, rows: Sequence[str], columns: Sequence[str], *, title: st
     return _svg(title, width, height, parts)
 
 
-def pictures(images: NDArray[Any], *, title: str, width: float = 640, side: float = 56) -> str:
+def pictures(
+    images: NDArray[Any], *, title: str, captions: Sequence[str] = (), grey: bool = False, width: float = 640
+) -> str:
     """Arrays (n, rows, columns) as pictures, each on its own scale: 0 is white, blue is below and orange above.
 
-    Arrays (n, rows, columns, 3) are colours, stretched from their smallest to their largest number.
+    With ``grey``, and for arrays (n, rows, columns, 3) of colours, they are stretched from the smallest number to the
+    largest. Captions stand below.
 
     >>> pictures(np.zeros((3, 8, 8)), title="Weights").count("<image")
     3
     """
-    across = max(1, int((width - 16) // (side + 4)))
-    lines = -(-len(images) // across)
+    side = 56.0
+    wide = max([side, *(text_width(caption, FONT) for caption in captions)]) + 4
+    tall = side + (20 if captions else 4)
+    across = max(1, int((width - 16) // wide))
     parts = []
     for k, image in enumerate(images):
-        x, y = 8 + (k % across) * (side + 4), 30 + (k // across) * (side + 4)
+        x, y = 8 + (k % across) * wide, 30 + (k // across) * tall
+        data = base64.b64encode(png(stretched(image) if grey or image.ndim == 3 else colours(image))).decode()
         parts.append(
             f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" style="image-rendering: pixelated" '
-            f'href="data:image/png;base64,{base64.b64encode(png(colours(image))).decode()}"/>'
+            f'href="data:image/png;base64,{data}"/>'
         )
-    return _svg(title, min(width, 16 + across * (side + 4)), 34 + lines * (side + 4), parts, 8)
+        if captions:
+            parts.append(f'<text x="{x:g}" y="{y + side + 13:g}">{escape(captions[k])}</text>')
+    lines = -(-len(images) // across)
+    return _svg(
+        title, max(16 + min(across, len(images)) * wide, text_width(title, 15) + 16), 34 + lines * tall, parts, 8
+    )
 
 
 def colours(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -225,12 +236,20 @@ def colours(image: NDArray[Any]) -> NDArray[np.uint8]:
     >>> colours(np.array([[-1.0, 0.0, 2.0]])).tolist()
     [[[127, 184, 216], [255, 255, 255], [213, 94, 0]]]
     """
-    if image.ndim == 3:
-        low, high = image.min(), image.max()
-        return np.asarray(np.round(255 * (image - low) / ((high - low) or 1.0)), np.uint8)
     share = (image / (np.abs(image).max() or 1.0))[:, :, None]
     blue, orange = np.array([0.0, 114.0, 178.0]), np.array([213.0, 94.0, 0.0])
     return np.asarray(255 + np.abs(share) * (np.where(share < 0, blue, orange) - 255), np.uint8)
+
+
+def stretched(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Numbers (rows, columns) or (rows, columns, 3) as colours (rows, columns, 3), from dark to bright.
+
+    >>> stretched(np.array([[1.0, 3.0]])).tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
+    """
+    low, high = float(image.min()), float(image.max())
+    bright = np.asarray(np.round(255 * (image - low) / ((high - low) or 1.0)), np.uint8)
+    return bright if image.ndim == 3 else np.repeat(bright[:, :, None], 3, axis=2)
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

@@ -261,9 +261,10 @@ def _check_layers(model: nn.Module) -> Check:
 
 def _check_activations(probe: Probe, model: nn.Module) -> Check:
     """The spread of what weights sum up, and of its gradients, from the first hidden layer to the last."""
-    for path, p in list(model.named_parameters().items())[:-2]:
-        if p.ndim > 1 and p.size > 1 and np.ptp(p.value) == 0:
-            return Check("activations", WRONG, f"{path} is {p.value.flat[0]:g} throughout, so its neurons stay equal")
+    weights = [(path, p.value) for path, p in model.named_parameters().items() if p.ndim > 1 and p.size > 1]
+    for path, w in weights[:-1]:  # the last layer's neurons differ by their targets
+        if np.ptp(w) == 0:
+            return Check("activations", WRONG, f"{path} is {w.flat[0]:g} throughout, so its neurons stay equal")
     hidden = [layer for layer in probe.layers if layer.weighs][:-1]
     if not hidden:
         return Check("activations", FINE, "there is no hidden layer")

@@ -23,7 +23,7 @@ from chainrule.training.history import History
 from chainrule.training.metrics import accuracy, confusion_matrix, mae, r2, rmse
 from chainrule.training.picture import SETS, _panels
 
-MOST_PICTURES, MOST_CLASSES, MOST_POINTS, AT_ONCE = 100, 40, 2000, 1000
+MOST_PICTURES, MOST_MISTAKES, MOST_CLASSES, MOST_POINTS, AT_ONCE = 100, 24, 40, 2000, 1000
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1d2733; --soft: #66707c; --rule: #dde2e8; --page: #f4f6f9; }
@@ -69,10 +69,10 @@ def report(
         title: the headline.
         image: rows and columns, (and 3 for colours), where inputs are images; a Dataset of images knows by itself.
 
-    The page shows the curves of the history, a confusion matrix or residuals, the first layer's weights as pictures
-    where inputs are images, activations and dead neurons of each layer, the size of updates, and the time taken. It
-    follows the reader's preference for light or dark. Returns the path. Raises ValueError for an empty history and for
-    an image that does not have as many numbers as the inputs.
+    The page shows the curves of the history, a confusion matrix or residuals, activations and dead neurons of each
+    layer, the size of updates, and the time taken; where inputs are images, the worst mistakes and the first layer's
+    weights as pictures. It follows the reader's preference for light or dark. Returns the path. Raises ValueError for
+    an empty history and for an image that does not have as many numbers as the inputs.
 
     >>> import tempfile, chainrule as cr
     >>> net = cr.nn.Sequential(cr.nn.Linear(2, 8, rng=0), cr.nn.Tanh(), cr.nn.Linear(8, 2, rng=1))
@@ -88,13 +88,15 @@ def report(
         raise ValueError("there is no epoch to report")
     examples, loss_of = Examples.of(data), loss_named(loss)
     outputs = Forward(model, compiled=False)(examples.inputs)
+    shape = _image_shape(image, data, examples)
     order = np.random.default_rng(0).permutation(examples.size)
     some = some_rows(examples, order[:AT_ONCE])
     probe = probed(deepcopy(model).eval(), some, loss_of)
     sections = [
         ("How it went", _curves(history)),
         ("What it learned", _results(outputs, examples, data)),
-        ("What the first layer looks at", _first_layer(model, examples, _image(image, data))),
+        ("What it gets wrong", _mistakes(outputs, examples, data, shape)),
+        ("What the first layer looks at", _first_layer(model, examples, shape)),
         ("Layers", _layers(model, examples, probe)),
         ("Updates", "" if optimizer is None else _updates(model, examples, order, loss_of, optimizer)),
         ("Time", _time(history)),
@@ -141,9 +143,13 @@ def _curves(history: History) -> str:
 # ---- what it learned
 
 
+def _are_classes(outputs: NDArray[Any], targets: NDArray[Any]) -> bool:
+    return targets.dtype.kind in "iu" and targets.ndim == 1 and outputs.ndim == 2 and outputs.shape[1] > 1
+
+
 def _results(outputs: NDArray[Any], examples: Examples, data: Any) -> str:
     targets = examples.targets
-    if targets.dtype.kind in "iub" and targets.ndim == 1 and outputs.ndim == 2 and outputs.shape[1] > 1:
+    if _are_classes(outputs, targets):
         return _confusion(outputs, targets, _class_names(data, outputs.shape[1]))
     if _is_yes_or_no(targets):
         return _yes_or_no(outputs.reshape(len(outputs), -1), targets.reshape(len(targets), -1), data)
@@ -207,22 +213,38 @@ def _residuals(outputs: NDArray[Any], targets: NDArray[Any]) -> str:
 # ---- inside
 
 
-def _image(image: Sequence[int] | None, data: Any) -> tuple[int, ...]:
-    return tuple(image) if image is not None else data.image if isinstance(data, Dataset) else ()
+def _image_shape(image: Sequence[int] | None, data: Any, examples: Examples) -> tuple[int, ...]:
+    """What each input is an image of; () where inputs are no images."""
+    shape = tuple(image) if image is not None else data.image if isinstance(data, Dataset) else ()
+    pixels = int(np.prod(examples.inputs.shape[1:]))
+    if shape and int(np.prod(shape)) != pixels:
+        raise ValueError(f"an image of shape {shape} has not the {pixels} numbers of an input")
+    return shape[:2] if shape[2:] == (1,) else shape
+
+
+def _mistakes(outputs: NDArray[Any], examples: Examples, data: Any, image: tuple[int, ...]) -> str:
+    """The images whose true class has the smallest share beside the one they were taken for."""
+    labels = examples.targets
+    if not image or not _are_classes(outputs, labels):
+        return ""
+    short = outputs.max(axis=1) - np.take_along_axis(outputs, labels[:, None], 1)[:, 0]
+    worst = np.argsort(-short, kind="stable")[: min(MOST_MISTAKES, int(np.count_nonzero(short > 0)))]
+    if not len(worst):
+        return ""
+    names = _class_names(data, outputs.shape[1])
+    shown = examples.inputs[worst].reshape(-1, *image)
+    title = f"The {len(worst)} worst mistakes: the true class, and what the image was taken for"
+    captions = [f"{names[labels[k]]}, not {names[outputs[k].argmax()]}" for k in worst]
+    return f'<div class="wide">{pictures(shown, title=title, captions=captions, grey=True, width=940)}</div>'
 
 
 def _first_layer(model: nn.Module, examples: Examples, image: tuple[int, ...]) -> str:
-    """Each neuron's weights where the input's pixels lie; '' where inputs are no images."""
-    if not image:
-        return ""
+    """Each neuron's weights where the input's pixels lie; nothing where inputs are no images."""
     pixels = int(np.prod(examples.inputs.shape[1:]))
-    if int(np.prod(image)) != pixels:
-        raise ValueError(f"an image of shape {image} has not the {pixels} numbers of an input")
     weights = next((p.value for p in model.parameters() if p.ndim == 2 and len(p.value) == pixels), None)
-    if weights is None:
+    if not image or weights is None:
         return ""
-    shown = weights.T[:MOST_PICTURES].reshape(-1, *image).squeeze()
-    shown = shown[None] if shown.ndim == 2 else shown
+    shown = weights.T[:MOST_PICTURES].reshape(-1, *image)
     title = f"The weights of {len(shown)} of {weights.shape[1]} neurons: blue below 0, orange above"
     said = "Smooth patterns are a sign of learning; noise, of too much freedom or too little training."
     return f'<p class="soft">{said}</p><div class="wide">{pictures(shown, title=title, width=940)}</div>'
