@@ -90,6 +90,12 @@ def test_partial_fit_wants_to_know_all_classes():
         classifier().fit(LABELLED, LABELS).partial_fit(LABELLED, np.hstack([LABELS, LABELS]))
 
 
+def test_there_is_no_partial_fit_where_all_data_are_needed():
+    with pytest.raises(AttributeError) as caught:
+        classifier(solver="lbfgs").partial_fit(X, Y, classes=[0, 1, 2])
+    assert "all of it" in str(caught.value.__cause__)
+
+
 def test_class_weights_shift_the_boundary():
     x, y = make_blobs([80, 20], centers=[[0, 0], [1.5, 0]], random_state=0)
     share = {w: np.mean(classifier(class_weight=w).fit(x, y).predict(x)) for w in (None, "balanced")}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule.estimators import NeuralClassifier, NeuralRegressor
-from chainrule.optim import OPTIMIZERS
+from chainrule.estimators.network import SOLVERS
 
 ROWS, FEATURES, SHIFT = 24, 3, 1e-6
 RANDOM = np.random.default_rng(0)
@@ -35,19 +35,31 @@ def targets_of(kind, loss, outputs):
 
 
 def spied(solver, seen):
-    """The solver, which notes the gradients that it gets."""
+    """The solver, which notes the gradients that it gets; L-BFGS the losses, too."""
 
     def make(parameters):
-        made = OPTIMIZERS[solver](parameters)
-        update = made.step
+        made = SOLVERS[solver](parameters)
+        step, minimise = getattr(made, "step", None), getattr(made, "minimise", None)
 
-        def step():
-            seen.append([np.array(p.grad) for p in made.parameters])
-            update()
+        def gradients():
+            return [np.array(p.grad) for p in made.parameters]
 
-        made.step = step
+        def noted_step():
+            seen.append((None, gradients()))
+            step()
+
+        def noted_minimise(closure, *rest):
+            def noted():
+                loss = closure().item()
+                seen.append((loss, gradients()))
+                return loss
+
+            return minimise(noted, *rest)
+
+        made.step, made.minimise = noted_step, noted_minimise
         return made
 
+    make.whole_batch = solver == "lbfgs"
     return make
 
 
@@ -55,19 +67,17 @@ def values(net):
     return [np.array(p.value) for p in net.model_.parameters()]
 
 
-def put(net, parameters):
+def begun(net, y, parameters, seen):
+    """The loss and the gradient from which a fit of one step sets out at these parameters."""
     for p, value in zip(net.model_.parameters(), parameters, strict=True):
         p.assign(value)
-
-
-def reported(net, y, parameters):
-    """The loss that a fit of one epoch, of one step, reports at these parameters."""
-    put(net, parameters)
+    seen.clear()
     record = net.fit(X, y, sample_weight=WEIGHTS).history_.last
-    return record["loss"] + record["penalty"]
+    loss, gradient = seen[0]
+    return (record["loss"] + record["penalty"] if loss is None else loss), gradient
 
 
-@pytest.mark.parametrize("solver", [name for name, kind in OPTIMIZERS.items() if not kind.whole_batch])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("kind", "loss", "outputs"), CASES)
 def test_the_gradient_is_that_of_the_loss(kind, loss, outputs, solver):
     seen = []
@@ -76,13 +86,16 @@ def test_the_gradient_is_that_of_the_loss(kind, loss, outputs, solver):
         l1=0.01, l2=0.1, max_iter=1, batch_size=ROWS, random_state=0, warm_start=True, compiled=False,
     )  # fmt: skip
     y = targets_of(kind, loss, outputs)
-    net.fit(X, y, sample_weight=WEIGHTS)
-    here = values(net)
-    seen.clear()
-    reported(net, y, here)
-    gradient, way = seen[0], [np.random.default_rng(1).standard_normal(w.shape) for w in here]
+    here = values(net.fit(X, y, sample_weight=WEIGHTS))
+    random = np.random.default_rng(1)
+    way = [random.standard_normal(w.shape) for w in here]
     before, behind = (
-        reported(net, y, [w + sign * SHIFT * along for w, along in zip(here, way, strict=True)]) for sign in (-1, 1)
+        begun(net, y, [w + shift * along for w, along in zip(here, way, strict=True)], seen)[0]
+        for shift in (-SHIFT, SHIFT)
     )
+    gradient = begun(net, y, here, seen)[1]
     slope = sum(float(np.sum(g * along)) for g, along in zip(gradient, way, strict=True))
     assert (behind - before) / (2 * SHIFT) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+    if solver == "lbfgs":  # it reports the loss where it has come to
+        reported = net.history_.last["loss"]
+        assert begun(net, y, values(net), seen)[0] == pytest.approx(reported, rel=1e-12)

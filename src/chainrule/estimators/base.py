@@ -19,12 +19,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from chainrule.estimators.monitoring import Epochs, Patience, Report
-from chainrule.estimators.network import activations, build, optimiser
+from chainrule.estimators.network import SOLVERS, activations, build, optimiser
 from chainrule.estimators.objective import Weighted
 from chainrule.estimators.parameters import check, hidden_sizes
 from chainrule.estimators.rows import Rows, blocks, dense
 from chainrule.nn import LOSSES, Elastic, Sequential
-from chainrule.optim import OPTIMIZERS
 from chainrule.training import History, Trainer
 
 FLOATS = (np.float64, np.float32)
@@ -37,7 +36,7 @@ WORTH_STEPS, WORTH_PRODUCTS = 20, 20_000_000
 
 def takes_minibatches(estimator: NeuralEstimator) -> bool:
     solver = estimator.solver
-    if getattr(OPTIMIZERS.get(solver) if isinstance(solver, str) else solver, "whole_batch", False):
+    if getattr(SOLVERS.get(solver) if isinstance(solver, str) else solver, "whole_batch", False):
         raise AttributeError(f"partial_fit learns from a part of the data, and solver={solver!r} needs all of it")
     return True
 
@@ -217,7 +216,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
             history=self.history_,
         )
         context.call_on_fit_task_end(**told, reconstruction_attributes=dict)
-        if not (patience.ended or part or self.warm_start) and each.epoch.task_id == epochs - 1:
+        if each.done == epochs and not (patience.ended or part or self.warm_start):
             told_of = f"the loss was still falling after max_iter={epochs} epochs"
             warnings.warn(told_of, ConvergenceWarning, stacklevel=5)
 

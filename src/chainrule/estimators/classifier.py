@@ -47,7 +47,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
             ``weights``, (n,), as the losses of ``chainrule.nn`` do.
         init: of the weights, by its name in ``nn.INITIALISERS``, or a function; None for that of ``nn.Linear``.
         dropout: the share of hidden activations that are zeroed at random in training, in [0, 1).
-        solver: by its name in ``optim.OPTIMIZERS`` ('adam', 'sgd', 'lbfgs', ...), or what makes an optimiser of
+        solver: 'lbfgs' or the name of one in ``optim.OPTIMIZERS`` ('adam', 'sgd', ...), or what makes an optimiser of
             parameters. 'sgd' has a Nesterov momentum of 0.9 unless ``solver_options`` say otherwise.
         lr: the step size; None for the solver's own default.
         solver_options: further arguments of the solver: {'momentum': 0.5, 'schedule': cr.optim.Cosine(1000)}.

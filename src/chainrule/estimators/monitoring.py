@@ -52,17 +52,27 @@ class Epochs(Callback):
 
     def __init__(self, context: Any, told: Mapping[str, Any], fitted: Callable[[], dict[str, Any]]) -> None:
         self.context, self.told, self.fitted = context, told, fitted
-        self.epoch: Any = None
+        self.done = 0
+        self._epoch: Any = None
 
     def on_start(self, run: Run) -> None:
         self._begin()
 
     def on_epoch(self, run: Run, record: Record) -> None:
-        if self.epoch.call_on_fit_task_end(**self.told, reconstruction_attributes=self.fitted):
+        self.done += 1
+        if self._end():
             run.stop()
         if not run.stopped and run.epoch < run.epochs:
             self._begin()
 
+    def on_end(self, run: Run) -> None:
+        if self._epoch is not None and run.error is None:  # L-BFGS has found that nothing is left to do
+            self._end()
+
     def _begin(self) -> None:
-        self.epoch = self.context.subcontext(task_name="epoch")
-        self.epoch.call_on_fit_task_begin(**self.told)
+        self._epoch = self.context.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self.told)
+
+    def _end(self) -> bool:
+        epoch, self._epoch = self._epoch, None
+        return bool(epoch.call_on_fit_task_end(**self.told, reconstruction_attributes=self.fitted))

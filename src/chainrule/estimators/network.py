@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from chainrule.graph.array import raw
 from chainrule.graph.mode import no_grad
 from chainrule.nn import ACTIVATIONS, Dropout, Linear, Module, Sequential
-from chainrule.optim import OPTIMIZERS
+from chainrule.optim import LBFGS, OPTIMIZERS
 from chainrule.random import Generator
 
+SOLVERS: dict[str, Callable[..., Any]] = {**OPTIMIZERS, "lbfgs": LBFGS}
+"""The optimisers by name."""
 USUAL_OPTIONS = {"sgd": {"momentum": 0.9, "nesterov": True}}
 """What a solver is given unless the user says otherwise."""
 
@@ -49,7 +51,7 @@ def build(
 
 def optimiser(solver: str | Callable[..., Any], model: Module, lr: float | None, options: Mapping[str, Any]) -> Any:
     """The solver for the parameters of ``model``; without ``lr`` with its own step size."""
-    make = OPTIMIZERS[solver] if isinstance(solver, str) else solver
+    make = SOLVERS[solver] if isinstance(solver, str) else solver
     usual = USUAL_OPTIONS.get(solver, {}) if isinstance(solver, str) else {}
     step_size = {} if lr is None else {"lr": lr}
     return make(model.parameters(), **{**usual, **step_size, **options})

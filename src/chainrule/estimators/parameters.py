@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.estimators.network import SOLVERS
 from chainrule.nn import ACTIVATIONS, INITIALISERS
-from chainrule.optim import OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ RULES = {
     "activation": either(one_of(*ACTIVATIONS), FUNCTION),
     "init": either(one_of(None, *INITIALISERS), FUNCTION),
     "dropout": number(0, 1),
-    "solver": either(one_of(*OPTIMIZERS), FUNCTION),
+    "solver": either(one_of(*SOLVERS), FUNCTION),
     "solver_options": Rule(lambda x: x is None or isinstance(x, dict), "a dict or None"),
     "lr": either(one_of(None), number(0, open_low=True)),
     "l1": number(0),
