@@ -10,8 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from chainrule import data
-from chainrule.cli import app
+from chainrule.cli import app, nets
+from chainrule.cli.recipes import Recipe
 from chainrule.cli.run_folder import SavedRun
+from chainrule.cli.sources import Asked
+from chainrule.cli.trial import Trial
 
 
 @pytest.fixture
@@ -137,6 +140,33 @@ def test_every_choice_of_learning_is_taken(run, tmp_path):
     assert max(np.linalg.norm(saved.model[0].weight.value, axis=0)) <= 3.001
 
 
+@pytest.mark.parametrize("schedule", nets.SCHEDULES)
+def test_every_schedule_is_followed(schedule):
+    recipe, model = Recipe(schedule=schedule), nets.build((2, 3, 2), Recipe(), seed=0)
+    optimizer = nets.optimizer_of(recipe, model, steps=60)
+    factors = [1.0 if optimizer.schedule is None else optimizer.schedule(step) for step in range(60)]
+    last = {"constant": 1, "plateau": 1, "step": 0.01, "exponential": 0.01, "inverse_time": 0.1}.get(schedule, 0)
+    assert max(factors) == pytest.approx(1, abs=0.01)
+    assert factors[-1] == pytest.approx(last, abs=0.02)
+
+
+def test_lbfgs_takes_all_data_at_once(run):
+    result = run("train", "iris", "--optimizer", "lbfgs", "--epochs", 30)
+    assert result.exit_code == 0, result.stderr
+    assert float(re.search(r"test accuracy ([\d.]+)%", result.stdout)[1]) > 85
+    for option in (["--lr", 0.1], ["--schedule", "step"], ["--dropout", 0.1]):
+        result = run("train", "iris", "--optimizer", "lbfgs", *option)
+        assert result.exit_code == 2
+        assert re.search(rf"leave out .*{option[0]}", result.stderr)
+
+
+def test_the_step_size_falls_on_a_plateau(run):
+    assert run("train", "moons", "--epochs", 3, "--schedule", "plateau").exit_code == 0
+    trial = Trial.prepare(Asked("moons"), Recipe(hidden=(2,), epochs=60, lr=0.5, schedule="plateau"), False)
+    trial.train()
+    assert trial.optimizer.lr < 0.5
+
+
 def test_summary_of_a_run_and_of_sizes(run, tmp_path):
     assert run("train", "moons", "--epochs", 1).exit_code == 0
     told = run("summary", "runs/moons").stdout
@@ -197,7 +227,14 @@ def test_too_many_different_texts_are_named_with_what_leaves_them_out(run, tmp_p
     write_flowers(tmp_path / "flowers.csv")
     result = run("train", "flowers.csv", "--target", "kind")
     assert result.exit_code == 2
-    assert "column 'id' holds 120 different texts: drop 'id'" in result.stderr
+    assert "column 'id' holds 120 different texts: drop 'id': --drop id" in result.stderr
+
+
+def test_a_table_with_too_few_rows_is_refused(run, tmp_path):
+    (tmp_path / "tiny.csv").write_text("x,y\n1,a\n2,b\n")
+    result = run("train", "tiny.csv", "--target", "y")
+    assert result.exit_code == 2
+    assert result.stderr == "chainrule: tiny.csv has 2 rows, too few to hold some out\n"
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,24 @@ def loss_of(recipe: Recipe, task: str) -> str:
     return LOSSES[task][0]
 
 
-def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimizer:
+OPTIMIZERS = (*optim.OPTIMIZERS, "lbfgs")
+
+
+def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimizer | optim.LBFGS:
     """The optimiser for a run of so many steps. Raises ValueError for numbers out of range."""
+    if recipe.optimizer == "lbfgs":
+        if recipe.lr is not None or recipe.schedule != "constant":
+            raise Stop("--optimizer lbfgs finds its step size by itself: leave out --lr and --schedule")
+        if recipe.dropout:
+            raise Stop("--optimizer lbfgs needs a loss that is the same when computed again: leave out --dropout")
+        return optim.LBFGS(model.parameters(), l2=recipe.l2)
     kind = optim.OPTIMIZERS[recipe.optimizer]
     options = {"momentum": recipe.momentum} if "momentum" in kind.hypers else {}
     schedule = SCHEDULES[recipe.schedule](steps)
     return kind(model.parameters(), recipe.lr, l2=recipe.l2, schedule=schedule, **options)
 
 
+PLATEAU = "plateau"
 SCHEDULES: dict[str, Callable[[int], optim.Schedule | None]] = {
     "constant": lambda steps: None,
     "step": lambda steps: optim.Step(every=max(1, -(-steps // 3)), factor=0.1),
@@ -68,6 +78,7 @@ SCHEDULES: dict[str, Callable[[int], optim.Schedule | None]] = {
     "cosine": lambda steps: optim.Cosine(steps),
     "warmup": lambda steps: optim.Warmup(steps // 20 + 1, then=optim.Cosine(steps - steps // 20)),
     "one_cycle": lambda steps: optim.OneCycle(steps),
+    PLATEAU: lambda steps: None,  # it is no function of the step: see Trial.callbacks
 }
 """What becomes of the step size in a run of so many steps: in thirds, down to a hundredth, a tenth, nothing."""
 

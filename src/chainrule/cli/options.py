@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule import optim
 from chainrule.cli import nets
 from chainrule.cli.errors import Stop
 from chainrule.cli.recipes import KNOWN
@@ -47,7 +46,7 @@ Loss = Annotated[
         "the first",
     ),
 ]
-Optimizer = Annotated[str | None, _option(LEARNING, f"{', '.join(optim.OPTIMIZERS)}.", "sgd; adam for files")]
+Optimizer = Annotated[str | None, _option(LEARNING, f"{', '.join(nets.OPTIMIZERS)}.", "sgd; adam for files")]
 Lr = Annotated[float | None, _option(LEARNING, "Learning rate, the size of a step.", "by data and optimizer")]
 Momentum = Annotated[float | None, _option(LEARNING, "How much of the last step is kept, 0 to 1.", "0.9")]
 Schedule = Annotated[str | None, _option(LEARNING, f"Of the learning rate: {', '.join(nets.SCHEDULES)}.", "constant")]
@@ -98,7 +97,7 @@ Resume = Annotated[
 def chosen(**values: Any) -> dict[str, Any]:
     """The parts of a recipe that were given, checked; Stop for a name that is not known."""
     nets.known("--activation", values.get("activation"), nets.ACTIVATIONS)
-    nets.known("--optimizer", values.get("optimizer"), optim.OPTIMIZERS)
+    nets.known("--optimizer", values.get("optimizer"), nets.OPTIMIZERS)
     nets.known("--schedule", values.get("schedule"), nets.SCHEDULES)
     given = {name: value for name, value in values.items() if value is not None}
     return given | ({"hidden": _sizes(given["hidden"])} if "hidden" in given else {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from chainrule.data.columns import Number
 from chainrule.data.frames import listed
 from chainrule.data.measurements import FILES, table_file
 from chainrule.data.sampling import held_out_parts
+from chainrule.data.table import UnusableColumnsError
 from chainrule.data.target import Target
 
 
@@ -114,6 +116,8 @@ def told_in_words() -> Any:
     """Errors of data and files that come with words for the user end the command with just these."""
     try:
         yield
+    except UnusableColumnsError as error:
+        raise Stop(f"{error}: {' '.join(f'--drop {quote(name)}' for name in error.columns)}") from error
     except (ValueError, TypeError, ModuleNotFoundError) as error:
         raise Stop(error) from error
 
@@ -158,6 +162,8 @@ def _table(asked: Asked, path: Path) -> Source:
         raise Stop(f"say by --target which column is to be predicted: {listed(frame.columns)}")
     whole = Target.fit(frame, asked.target, asked.task)
     parts = held_out_parts(whole.read(frame), asked.held_out, asked.validation, asked.seed)
+    if not all(rows.any() for rows in parts):
+        raise Stop(f"{path.name} has {len(frame)} rows, too few to hold some out")
     frames = [frame.filter(rows) for rows in parts]
     encoder = data.TableEncoder.fit(frames[0], asked.target, drop=asked.drop, task=whole.task)
     return Source(asked, path.name, encoder, tuple(encoder.dataset(part, path.name) for part in frames))

@@ -33,7 +33,7 @@ class Trial:
     sizes: tuple[int, ...]
     model: nn.Sequential
     loss: str
-    optimizer: optim.Optimizer
+    optimizer: optim.Optimizer | optim.LBFGS
     penalty: nn.L1 | None
     constraint: nn.MaxNorm | None
     compiled: bool
@@ -46,11 +46,11 @@ class Trial:
         loss = nets.loss_of(recipe, source.target.task)
         try:
             model = nets.build(sizes, recipe, asked.seed)
-            steps = recipe.epochs * -(-len(source.train) // recipe.batch)
+            steps = recipe.epochs * _steps(recipe, source)
             optimizer = nets.optimizer_of(recipe, model, steps)
             penalty = nn.L1(recipe.l1) if recipe.l1 else None  # L2 is the optimiser's business
             constraint = nn.MaxNorm(recipe.max_norm) if recipe.max_norm else None
-        except ValueError as error:
+        except (ValueError, ModuleNotFoundError) as error:
             raise Stop(error) from error
         native = steps > WORTH_COMPILING if compiled is None else compiled
         return cls(source, recipe, sizes, model, loss, optimizer, penalty, constraint, native)
@@ -72,7 +72,7 @@ class Trial:
     @property
     def steps(self) -> int:
         """How many steps an epoch has."""
-        return -(-len(self.source.train) // self.recipe.batch)
+        return _steps(self.recipe, self.source)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -84,6 +84,11 @@ class Trial:
         """What ends the run before its end, if anything does."""
         patience = self.recipe.patience
         return [training.EarlyStopping(patience, f"{self.watched}_loss")] if patience else []
+
+    def callbacks(self) -> list[training.Callback]:
+        """What changes the step size by how it goes, if anything does."""
+        on_plateau = training.ReduceOnPlateau("loss", factor=0.3, patience=5)
+        return [on_plateau] if self.recipe.schedule == nets.PLATEAU else []
 
     def reported(self, part: data.Dataset) -> Any:
         """Data as the net takes them, with names where there are classes."""
@@ -103,7 +108,7 @@ class Trial:
                 batch=recipe.batch,
                 validation={name: source.learned(part) for name, part in sets.items()},
                 metrics=metrics_of(source.target).values(),
-                callbacks=callbacks,
+                callbacks=[*callbacks, *self.callbacks()],
                 penalty=self.penalty,
                 constraint=self.constraint,
                 seed=source.asked.seed,
@@ -184,11 +189,18 @@ class Trial:
         return "try more --epochs, or the defaults of --lr, --momentum, --l2 and --hidden"
 
 
+def _steps(recipe: Recipe, source: Source) -> int:
+    """How many steps an epoch has; L-BFGS takes all data at once."""
+    return 1 if recipe.optimizer == "lbfgs" else -(-len(source.train) // recipe.batch)
+
+
 def recipe_for(asked: Asked, given: dict[str, Any]) -> Recipe:
     """``given`` are the parts of the recipe that the user chose; the others are those that suit the data."""
     usual = usual_recipe(asked)
     if given.get("optimizer", usual.optimizer) != usual.optimizer:
         usual = replace(usual, lr=None)  # each has a step size of its own
+    if given.get("optimizer") == "lbfgs":
+        usual = replace(usual, dropout=0.0)
     return replace(usual, **given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,18 @@ from chainrule.data.target import Target
 FORMAT = "chainrule table 1"
 MOST_CATEGORIES = 100
 """A text column with more different texts is refused: names and numbers of things are nothing to learn from."""
+
+
+class UnusableColumnsError(ValueError):
+    """Columns hold what a net cannot learn from.
+
+    Attributes:
+        columns: their names.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(f"{'; '.join(problems.values())}: drop {', '.join(map(repr, problems))}")
+        self.columns = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class TableEncoder:
         names = [name for name in table.columns if name not in drop and name != target]
         problems = {name: problem for name in names if (problem := _problem(table, name, most_categories))}
         if problems:
-            raise ValueError(f"{'; '.join(problems.values())}: drop {', '.join(map(repr, problems))}")
+            raise UnusableColumnsError(problems)
         if not names:
             raise ValueError("no column is left to learn from")
         kinds = {name: Number if is_number(table, name) else Category for name in names}
