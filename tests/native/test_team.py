@@ -236,11 +236,13 @@ def test_several_python_threads_at_once(two):
 def test_an_interrupt_waits_for_the_job_and_harms_nothing(two):
     table = Table()
     left = table.add("dawdle", 50_000_000)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background jobs ignore it
     interrupt = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
     interrupt.start()
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes after the job
         team.run(table.words(), Context())
         time.sleep(10)
+    signal.signal(signal.SIGINT, former)
     assert left[0] == 0
     assert works()
 
