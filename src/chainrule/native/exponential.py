@@ -32,8 +32,12 @@ class Parts(NamedTuple):
 
     def rest(self, b: Lanes) -> Lane:
         """e^r - 1"""
-        r = self.r
-        return b.fma(b.mul(r, r), polynomial(b, r, REST[r.dtype]), r)
+        return _grown(b, self.r)
+
+
+def _grown(b: Lanes, r: Lane) -> Lane:
+    """e^r - 1 for abs(r) up to log(2) / 2."""
+    return b.fma(b.mul(r, r), polynomial(b, r, REST[r.dtype]), r)
 
 
 def parts(b: Lanes, x: Lane, per_unit: float = LOG2E) -> Parts:
@@ -42,8 +46,7 @@ def parts(b: Lanes, x: Lane, per_unit: float = LOG2E) -> Parts:
     A large number is added that leaves no bits for a fraction: in its last bits then stands the nearest integer, with
     the bias of the exponent, ready to be shifted in place.
     """
-    form = format_of(x)
-    units = b.like(x, 1.5 * 2.0**form.digits + form.bias)
+    form, units = format_of(x), _units(b, x)
     shifted = b.fma(x, b.like(x, per_unit), units)
     n = b.sub(shifted, units)
     power = b.from_bits(b.shift_left(b.bits(shifted), form.digits), x.dtype)
@@ -52,6 +55,12 @@ def parts(b: Lanes, x: Lane, per_unit: float = LOG2E) -> Parts:
         return Parts(n, power, b.mul(b.sub(x, n), b.like(x, high)))
     r = b.fma(n, b.like(x, -high), x)  # exact
     return Parts(n, power, b.fma(n, b.like(x, -low), r))
+
+
+def _units(b: Lanes, x: Lane) -> Lane:
+    """The large number of ``parts``."""
+    form = format_of(x)
+    return b.like(x, 1.5 * 2.0**form.digits + form.bias)
 
 
 def exp(b: Lanes, x: Lane) -> Lane:
@@ -79,19 +88,30 @@ def expm1(b: Lanes, x: Lane) -> Lane:
 
 
 def tanh(b: Lanes, x: Lane) -> Lane:
-    """(e^2x - 1) / (e^2x - 1 + 2): an error of the numerator all but cancels where it is large."""
-    far = 20.0 if x.dtype == F32 else 44.0
-    p = parts(b, between(b, b.add(x, x), -far, far))
-    rest, one = p.rest(b), b.like(x, 1.0)
-    grown = b.fma(p.power, rest, b.sub(p.power, one))
-    return b.copysign(b.div(grown, b.add(grown, b.like(x, 2.0))), x)
+    """h / (h + 1) with h = (e^2x - 1) / 2: an error of the numerator all but cancels where it is large.
+
+    Hence one number for log(2) will do. Everything is halved, which leaves e^2x = 2^n e^2s, abs(s) at most log(2) / 4.
+    """
+    one, half, units = b.like(x, 1.0), b.like(x, 0.5), _units(b, x)
+    size = b.smaller(b.like(x, 10.0 if x.dtype == F32 else 22.0), b.abs(x))
+    shifted = b.fma(size, b.like(x, 2 * LOG2E), units)
+    power = b.from_bits(b.shift_left(b.bits(shifted), format_of(x).digits), x.dtype)
+    s = b.fma(b.sub(shifted, units), b.like(x, -LN2[x.dtype][0] / 2), size)
+    rest = [c * 2.0 ** (k + 1) for k, c in enumerate(REST[x.dtype])]
+    grown = b.fma(b.mul(s, s), polynomial(b, s, rest), s)  # (e^2s - 1) / 2
+    h = b.fma(power, grown, b.fma(power, half, b.neg(half)))
+    return b.copysign(b.div(h, b.add(h, one)), x)
 
 
 def sigmoid(b: Lanes, x: Lane) -> Lane:
-    """1 or e^x, over 1 + e^-abs(x)."""
-    one = b.like(x, 1.0)
-    small = _scaled(b, parts(b, b.larger(b.like(x, format_of(x).log_least), b.neg(b.abs(x)))))
-    return b.div(b.select(b.ge(x, b.like(x, 0.0)), one, small), b.add(one, small))
+    """2^n / (2^n + e^-r) with e^x = 2^n e^r: neither is too large, and where 2^n is too small, so is the result."""
+    form, (high, low) = format_of(x), LN2[x.dtype]
+    x = between(b, x, form.log_least, 0.9 * form.log_most)
+    one, units = b.like(x, 1.0), _units(b, x)
+    n = b.sub(b.fma(x, b.like(x, LOG2E), units), units)
+    minus_r = b.fma(n, b.like(x, low), b.fma(n, b.like(x, high), b.neg(x)))
+    power = b.scale(one, n)
+    return b.div(power, b.add(power, b.add(_grown(b, minus_r), one)))
 
 
 def _half_exp(b: Lanes, x: Lane) -> Lane:
