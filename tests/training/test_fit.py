@@ -1,10 +1,13 @@
 """fit learns, tells what it does, repeats with its seed, and does the same compiled and not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import data, training
+from chainrule.program import minibatches
 from chainrule.training.position import epoch_order
 
 HERE, THERE = data.split(*data.digits(), seed=0)
@@ -213,6 +216,27 @@ def test_memory_mapped_and_contiguous_arrays_are_not_copied(tmp_path):
     on_disk = np.memmap(tmp_path / "x", np.float32, "w+", shape=(4, 3))
     examples = training.examples.Examples.of((on_disk, np.arange(4)))
     assert np.shares_memory(examples.inputs, on_disk)
+
+
+def test_a_large_memory_map_of_any_layout_is_never_copied_whole(tmp_path, monkeypatch):
+    """8 MB of pixels in Fortran order, of which little is in memory at a time, with validation and all."""
+    monkeypatch.setattr(minibatches, "LARGE", 1 << 16)
+    pixels = np.memmap(tmp_path / "x", np.uint8, "w+", shape=(16000, 500), order="F")
+    pixels[::2] = 200
+    labels = np.arange(16000) % 2
+    net = cr.nn.Linear(500, 2, rng=0)
+    optimizer = cr.optim.SGD(net.parameters(), lr=1e-6)
+    trainer = cr.training.Trainer(net, "cross_entropy", optimizer)
+    trainer.fit((pixels[:200], labels[:200]), epochs=1, batch=50, validation=(pixels[:200], labels[:200]))
+    tracemalloc.start()
+    try:
+        held_out = pixels[:1000], labels[:1000]
+        history = trainer.fit((pixels, labels), epochs=1, batch=50, validation=held_out, metrics=["accuracy"])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert history.last["val_accuracy"] == 1
+    assert peak < pixels.nbytes / 2
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class Minibatches:
         """For each input in the arguments the array of all rows; None for a number. Only small arrays are copied."""
         inputs = [x for i, arg in enumerate(self.args) if i not in self.static for x in leaves(arg) if is_input(x)]
         arrays: list[Any] = [np.asarray(raw(x)) if is_batched(x) else None for x in inputs]
-        return [x if x is None or x.nbytes > LARGE else _readable(x) for x in arrays]
+        return [None if x is None else laid_out(x) for x in arrays]
 
     @cached_property
     def _large(self) -> int:
@@ -219,6 +219,11 @@ def _check_short(compiled: Any, steps: Minibatches, kwargs: dict[str, Any]) -> N
 def is_batched(x: Any) -> bool:
     """Whether a leaf of the arguments is an array of rows."""
     return is_input(x) and np.ndim(raw(x)) > 0
+
+
+def laid_out(x: NDArray[Any]) -> NDArray[Any]:
+    """An array as native code can read it, copied if need be; a large one as it is: its rows are copied go by go."""
+    return x if x.nbytes > LARGE else _readable(x)
 
 
 def _is_readable(x: NDArray[Any]) -> bool:

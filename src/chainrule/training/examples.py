@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.graph.array import raw
+from chainrule.program.minibatches import laid_out
 
 
 class Examples(NamedTuple):
@@ -21,7 +22,7 @@ class Examples(NamedTuple):
     def of(cls, data: Any) -> Self:
         """``(x, y)``, ``(x, y, weights)`` or a ``Dataset`` as arrays of one length.
 
-        Arrays that are C-contiguous and in the machine's byte order, memory-mapped ones among them, are not copied.
+        Arrays that are large, or C-contiguous and in the machine's byte order, are not copied: memory maps stay on disk.
 
         Raises TypeError for what is no numbers, ValueError where lengths differ, nothing is there, or weights are
         negative, not finite or all zero.
@@ -59,7 +60,7 @@ def _rows(values: Any, what: str) -> NDArray[Any]:
         raise TypeError(f"{what} are numbers, not {array.dtype}: turn categories and texts into numbers before")
     if not array.ndim:
         raise ValueError(f"{what} have a row for each example, and this is a single number")
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    return laid_out(array)
 
 
 def _checked_weights(values: Any, count: int) -> NDArray[Any]:
