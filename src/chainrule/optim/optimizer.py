@@ -208,7 +208,7 @@ class Optimizer:
                     states[i] = slot.begin(p)
         self._plans = [self._plan(row, on) for row, on in enumerate(switches[:SHARED])]
         self._kept_for_each = [
-            (p, self._rows[i], self._kept_for(i, count=False), self._kept_for(i, count=True))
+            (p, self._rows[i], p.ndim > 1, self._kept_for(i, count=False), self._kept_for(i, count=True))
             for i, p in enumerate(self.parameters)
         ]
         self._clips = any(on["clip_value"] or on["clip_norm"] for on in switches)
@@ -249,14 +249,14 @@ class Optimizer:
         factor, formula, (gradient_of, value_of, write, count_one) = self._factor(), self.formula, way
         told = [_told(group, factor) for group in self._plans]
         clipped = self._clipped(gradient_of) if self._clips else None
-        for p, row, arrays, counts in self._kept_for_each:
+        for p, row, is_weight, arrays, counts in self._kept_for_each:
             if p._write <= since or p._grad is None:  # it may be taken away to hold a parameter still
                 continue
             latest = p._write if p._write > latest else latest
             numbers, l2, keep = told[row]
             gradient = gradient_of(p) if clipped is None else clipped[p]
             w = value_of(p)
-            if len(w.shape) > 1:  # biases are left alone
+            if is_weight:  # biases are left alone
                 if l2 is not None:
                     gradient = gradient + l2 * w
                 if keep is not None:
