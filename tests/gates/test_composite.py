@@ -40,7 +40,8 @@ def test_the_gradient_of_cross_entropy_is_the_closed_form_on_what_the_forward_pa
 @pytest.mark.parametrize("label", [3, -1, 2**40, -(2**40)])
 def test_labels_out_of_range(label):
     step = cr.compile(cr.nn.cross_entropy)
-    step(SCORES, LABELS)
+    for _ in range(2):  # the calls that are recorded, whose labels the loss itself looks at
+        step(SCORES, LABELS)
     wrong = LABELS.copy()
     wrong[3] = label
     with pytest.raises(IndexError):
@@ -54,6 +55,7 @@ def test_labels_of_other_dtypes(dtype, classes):
     scores = np.tile(SCORES, 100)[:, :classes]
     step = cr.compile(cr.value_and_grad(cr.nn.cross_entropy))
     labels = LABELS.astype(dtype)
+    step(scores, labels)
     for found, expected in zip(
         step(scores, labels), cr.value_and_grad(cr.nn.cross_entropy)(scores, LABELS), strict=True
     ):
