@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chainrule.gates.standardised import count, standardised
+from chainrule.gates.standardised import count, known, standardised
 from chainrule.graph.errors import describe
 from chainrule.graph.state import Parameter, State
 from chainrule.nn.layers import as_input
@@ -84,8 +84,7 @@ class BatchNorm(_Normalisation):
 
     def forward(self, x: Any) -> Any:
         x = self._input(x)
-        z = self._by_batch(x) if self.training and not self.scale.frozen else self._by_running(x)
-        return z * self.scale + self.shift
+        return self._by_batch(x) if self.training and not self.scale.frozen else self._by_running(x)
 
     def _by_batch(self, x: Any) -> Any:
         axes = tuple(range(x.ndim - 1))
@@ -95,13 +94,14 @@ class BatchNorm(_Normalisation):
                 f"{self!r} in training needs two or more values of each feature, not {describe(x)}: take another size "
                 "of batch, or call eval() to use what was learned"
             )
-        z, mean, variance = standardised(x, axes, self.eps)
+        z, mean, variance = standardised(x, axes, self.eps, self.scale, self.shift)
         for running, seen in ((self.running_mean, mean), (self.running_variance, variance * (n / (n - 1)))):
-            running.assign(self.momentum * running + (1.0 - self.momentum) * np.reshape(seen, running.shape))
+            running.assign(self.momentum * known(running) + (1.0 - self.momentum) * seen.reshape(running.shape))
         return z
 
     def _by_running(self, x: Any) -> Any:
-        return (x - self.running_mean) * (1.0 / np.sqrt(self.running_variance + self.eps))
+        scale = self.scale / np.sqrt(known(self.running_variance) + self.eps)
+        return (x - known(self.running_mean)) * scale + self.shift
 
 
 class LayerNorm(_Normalisation):
@@ -125,4 +125,4 @@ class LayerNorm(_Normalisation):
 
     def forward(self, x: Any) -> Any:
         x = self._input(x)
-        return standardised(x, (x.ndim - 1,), self.eps)[0] * self.scale + self.shift
+        return standardised(x, (x.ndim - 1,), self.eps, self.scale, self.shift)[0]
