@@ -134,9 +134,16 @@ PROMISES = {
         "training accuracy 9",  # test_12 of tests/lecture has it closer
         "regions drawn in",
     ],
+    "optimisers.py": [
+        "SGD         after 117 steps",
+        "L-BFGS      after   6 steps",
+        "All the others are there before plain SGD: True",
+        "paths drawn in",
+    ],
 }
 PICTURES = {
     "capacity.py": "capacity.png",
+    "optimisers.py": "optimisers.png",
     "compiled/02_looking_into_it.py": "kernels.svg",
     "lecture/01_chain_rule.py": "chain_rule.svg",
     "lecture/10_activation_functions.py": "activations.png",
