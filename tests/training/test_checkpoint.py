@@ -292,3 +292,18 @@ def test_a_checkpoint_is_made_every_so_often(tmp_path):
     assert latest(tmp_path) > "checkpoint-000003.json"
     with pytest.raises(ValueError, match="every is a number of seconds"):
         training.Checkpoint(tmp_path, every=-1)
+
+
+def test_a_state_that_no_checkpoint_would_hold_is_told(tmp_path):
+    noise = cr.random.Generator(0)
+
+    def noisy(outputs, targets):
+        return cr.nn.cross_entropy(outputs + noise.normal(outputs.shape), targets)
+
+    model = net()
+    optimizer = cr.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(
+        training.CheckpointError, match=r"counter.*, a State that neither the model nor the optimiser knows"
+    ):
+        training.fit(model, noisy, optimizer, (X, Y), epochs=1, checkpoint=tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -158,3 +158,20 @@ def test_steps_that_do_not_end_are_undone(compiled):
             model, "cross_entropy", optimizer, (X, y), epochs=3, batch=7, compiled=compiled, callbacks=[Hears()]
         )
     assert state(model, optimizer) == heard[-1]
+
+
+def test_what_a_step_changes_besides_the_model_is_put_back_too():
+    noise = cr.random.Generator(0)
+
+    def noisy(outputs, targets):
+        return cr.nn.mse(outputs + noise.normal(outputs.shape), targets)
+
+    x = np.ones((40, 1), np.float32)
+    model = cr.nn.Linear(1, 1, rng=0)
+    trainer = training.Trainer(model, noisy, cr.optim.SGD(model.parameters(), lr=0.1))
+    trainer.fit((x, x), epochs=1, batch=4)
+    before = noise.counter.item()
+    assert before == 40 * 2
+    with pytest.raises(training.DivergedError, match="epoch 1, step 1"):
+        trainer.fit((np.nan * x, x), epochs=1, batch=4)
+    assert noise.counter.item() == before

@@ -182,6 +182,10 @@ class LBFGS:
             p.assign(x[start : start + p.size].reshape(p.shape))
             start += p.size
 
+    def named_states(self) -> dict[str, State]:
+        """Every State that it changes, by name: ``steps``."""
+        return {"steps": self.steps}
+
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """How many steps were made. The curvature is found anew by each ``minimise``."""
         return {"steps": np.array(self.steps._value)}

@@ -83,9 +83,17 @@ class Checkpoint(Callback):
             self.save(run)
 
     def save(self, run: Run) -> None:
-        """Save the run as it is now."""
+        """Save the run as it is now.
+
+        Raises CheckpointError if a compiled step changes a State that the model does not know.
+        """
         if self._saved == _place(run):
             return
+        if run.foreign:
+            raise CheckpointError(
+                f"the steps change {', '.join(state.label() for state in run.foreign.values())}, a State that neither the model nor the optimiser knows: a "
+                "checkpoint would not hold it. Make it, or its generator, an attribute of the model"
+            )
         arrays = {f"model.{name}": value for name, value in run.model.state_dict().items()}
         arrays |= {f"optimizer.{name}": value for name, value in run.optimizer.state_dict().items()}
         arrays |= {f"epoch.{name}": column for name, column in zip(COLUMNS, run.position.columns(), strict=False)}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.graph.errors import ChainruleError, NonFiniteError
+from chainrule.graph.state import State
 from chainrule.nn import Module
 from chainrule.training.evaluation import Forward, scores
 from chainrule.training.examples import Examples
@@ -101,6 +102,11 @@ class Run:
         }  # fmt: skip
 
     @property
+    def foreign(self) -> dict[str, State]:
+        """States that the steps change and that belong to neither model nor optimiser, as far as that is known."""
+        return self._steps.foreign()
+
+    @property
     def step(self) -> int:
         """How many steps of the epoch under way are done."""
         return self.position.done
@@ -186,7 +192,7 @@ class Run:
             return
         rest = order if order is None else order[self.step * self.batch :]
         pieces = self._steps.pieces(self._examples, self.batch, rest)
-        before = Snapshot(self.model, self.optimizer)
+        before = Snapshot(self._steps.states() | self.foreign)
         while self.step < self.steps_per_epoch:
             before.take()
             yield self._advance(pieces, order, before)
@@ -231,7 +237,7 @@ class Run:
     def _culprit(self, count: int, order: NDArray[np.int64] | None) -> DivergedError:
         """Which of the next ``count`` steps goes wrong, and where in it; those before it are done by then."""
         order = np.arange(self._examples.size) if order is None else order
-        before = Snapshot(self.model, self.optimizer)
+        before = Snapshot(self._steps.states() | self.foreign)
         for _ in range(count):
             before.take()
             position, rows = self.position, order[self.step * self.batch :][: self.batch]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +23,9 @@ from chainrule.training.examples import Examples
 
 Results = tuple[NDArray[Any], ...]
 """Of several steps: their losses and, if there is one, their penalties."""
+
+PROGRAMS = 32
+"""How many lengths of a last minibatch a Trainer that fits one set after the other may meet."""
 
 
 class Steps:
@@ -44,7 +47,7 @@ class Steps:
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss_named(loss), optimizer
         self.penalty, self.constraint, self.compiled = penalty, constraint, compiled
-        self._native = Compiled(self.step)
+        self._native = Compiled(self.step, limit=PROGRAMS)
         self._native_gradients = Compiled(self._gradients, keep_grads=True)
 
     def objective(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
@@ -87,6 +90,19 @@ class Steps:
                 steps.add(1)
             yield tuple(np.stack(column) for column in zip(*results, strict=True))
 
+    def states(self) -> dict[str, State]:
+        """What a step changes, by name: the model's States and the optimiser's."""
+        own = {f"the optimiser's {name}": state for name, state in self.optimizer.named_states().items()}
+        named: dict[str, State] = self.model.named_states()
+        return named | own
+
+    def foreign(self) -> dict[str, State]:
+        """Other States that a compiled step writes, a generator of the loss perhaps: no state dict has them."""
+        known = {id(state) for state in self.states().values()}
+        written = {id(state): state for program in self._native.programs for state, _ in program.stores}
+        others = [state for key, state in written.items() if key not in known]
+        return {f"{state.label()} (number {i} of the loss)": state for i, state in enumerate(others, start=1)}
+
     def first_not_finite(self, *rows: Any) -> tuple[NonFiniteError, tuple[str, ...]] | None:
         """The gate of a step's forward and backward pass at which something is not finite, and the layers it is in.
 
@@ -106,12 +122,11 @@ class Steps:
 
 
 class Snapshot:
-    """What steps change, the model's States and the optimiser's, as it was when it was taken."""
+    """The values of States as they were when it was taken."""
 
-    def __init__(self, model: Module, optimizer: Any) -> None:
-        own = {f"the optimiser's {name}": state for name, state in optimizer.named_states().items()}
-        self._states: dict[str, State] = model.named_states() | own
-        self._values = {name: np.array(state._value) for name, state in self._states.items()}
+    def __init__(self, states: Mapping[str, State]) -> None:
+        self._states = states
+        self._values = {name: np.array(state._value) for name, state in states.items()}
 
     def take(self) -> None:
         """Take it anew."""
