@@ -242,6 +242,20 @@ def test_texts_that_look_like_numbers_in_later_files_stay_texts(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "values",
+    ["true,false,true,false", "True,False,True,False", "1,0,1,0", "1.0,2.0,1.0,2.0", "no,yes,no,yes", "01,1A,01,1A"],
+)
+def test_a_target_means_the_same_in_every_file(tmp_path, values):
+    values = values.split(",")
+    (tmp_path / "train.csv").write_text("x,y\n" + "".join(f"{k},{value}\n" for k, value in enumerate(values)))
+    (tmp_path / "later.csv").write_text(f"x,y\n7,{values[0]}\n")
+    train = data.read_frame(tmp_path / "train.csv")
+    encoder = TableEncoder.fit(train, "y", task="classes")
+    later = data.read_frame(tmp_path / "later.csv", encoder.texts)
+    assert encoder.targets(later).tolist() == encoder.targets(train)[:1].tolist()
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "cannot be read as a table: "),

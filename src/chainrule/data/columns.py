@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from chainrule.data.scaling import Standardiser
 
 MISSING = "is missing"
+TRUTH = {"True": "1", "False": "0", "true": "1", "false": "0"}
+"""Booleans as texts, and as numbers."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,6 @@ def _number(name: str, row: int, text: str | None) -> float:
         return math.nan if text is None else float(TRUTH.get(text, text))
     except ValueError:
         raise ValueError(f"column {name!r} holds numbers, and {text!r} in row {row} is none") from None
-
-
-TRUTH = {"True": "1", "False": "0", "true": "1", "false": "0"}
 
 
 def as_texts(cells: Sequence[Any]) -> list[str | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.columns import as_numbers, as_texts
+from chainrule.data.columns import TRUTH, as_numbers, as_texts
 from chainrule.data.frames import as_frame, cells_of, check_column
 from chainrule.data.scaling import Standardiser
 
@@ -66,7 +66,7 @@ class Target:
     @property
     def is_text(self) -> bool:
         """Whether the column holds texts, even if all of them look like numbers in some other data."""
-        return not all(map(_looks_like_a_number, self.classes))
+        return not (set(self.classes) <= TRUTH.keys() or all(map(_looks_like_a_number, self.classes)))
 
     def read(self, frame: Any) -> NDArray[Any]:
         """The target of each row: int64 (n,) for classes, float32 (n,) for numbers.
