@@ -13,6 +13,7 @@ from chainrule.gates.normalised import log_softmax, softmax
 from chainrule.gates.special import sigmoid, softplus
 from chainrule.gates.trigonometric import tanh
 from chainrule.graph.state import Parameter
+from chainrule.nn.inputs import given
 from chainrule.nn.module import Module
 
 
@@ -106,7 +107,7 @@ class PReLU(Activation):
         self.slope = Parameter(np.full(shape, slope), dtype=dtype, name="slope")
 
     def forward(self, x: Any) -> Any:
-        return activation.prelu(x, self.slope)
+        return activation.prelu(given(x), self.slope)
 
     def describe(self) -> str:
         return ", ".join(map(str, self.slope.shape))

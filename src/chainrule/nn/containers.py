@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, overload
 
-from chainrule.gates.operands import operand
 from chainrule.graph.errors import describe
-from chainrule.nn.layers import as_input
+from chainrule.nn.inputs import as_input, given
 from chainrule.nn.module import Module
 
 
@@ -130,7 +129,7 @@ class Residual(Module):
         self.body = body
 
     def forward(self, x: Any) -> Any:
-        x = operand(x)
+        x = given(x)
         z = self.body(x)
         if x.shape != z.shape:
             raise ValueError(

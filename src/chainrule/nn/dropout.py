@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.operands import operand
+from chainrule.nn.inputs import given
 from chainrule.nn.module import Module
 from chainrule.random.generator import Generator
 
@@ -43,7 +43,7 @@ class Dropout(Module):
         self.rng = rng if isinstance(rng, Generator) else Generator(rng)
 
     def forward(self, x: Any) -> Any:
-        x = operand(x)
+        x = given(x)
         if not self.training or self.rate == 0:
             return x
         kept = self.rng.bernoulli(1.0 - self.rate, x.shape)

@@ -10,21 +10,11 @@ from numpy.typing import DTypeLike
 
 from chainrule.gates.activation import maxout
 from chainrule.gates.composite import affine
-from chainrule.gates.operands import operand
 from chainrule.graph.errors import describe
 from chainrule.graph.state import Parameter
 from chainrule.nn.initialisers import Initialiser, initial_weights, normal, numpy_generator
+from chainrule.nn.inputs import as_input, given
 from chainrule.nn.module import Module
-
-
-def as_input(x: Any, dtype: np.dtype[Any]) -> Any:
-    """Data in the dtype of the parameters: float64 and integer inputs just work. TypeError for what are no numbers."""
-    x = operand(x)
-    if x.dtype == dtype:
-        return x
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"inputs are real numbers, not {describe(x)}")
-    return x.astype(dtype)
 
 
 class Linear(Module):
@@ -170,7 +160,7 @@ class Embedding(Module):
         self.weight = Parameter(scale * drawn, dtype=dtype, name="weight")
 
     def forward(self, ids: Any) -> Any:
-        ids, n = operand(ids), self.weight.shape[0]
+        ids, n = given(ids), self.weight.shape[0]
         if ids.dtype.kind not in "iu":
             raise TypeError(f"{self!r} is read by integers, not {describe(ids)}")
         ids = ids.astype(np.int64, copy=False)  # a small dtype may not hold n

@@ -10,7 +10,7 @@ from chainrule.gates.special import sigmoid
 from chainrule.graph.array import Array
 from chainrule.graph.mode import MODE
 from chainrule.graph.state import Parameter
-from chainrule.nn.layers import as_input
+from chainrule.nn.inputs import as_input
 from chainrule.nn.module import Module
 
 

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from chainrule.gates.standardised import count, known, standardised
 from chainrule.graph.errors import describe
 from chainrule.graph.state import Parameter, State
-from chainrule.nn.layers import as_input
+from chainrule.nn.inputs import as_input
 from chainrule.nn.module import Module
 
 

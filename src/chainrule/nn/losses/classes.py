@@ -13,7 +13,8 @@ from chainrule.gates.operands import floating
 from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
 from chainrule.graph.mode import MODE
-from chainrule.nn.losses.mean import alike, check, example_weights, given, mean
+from chainrule.nn.inputs import given
+from chainrule.nn.losses.mean import alike, check, example_weights, mean
 
 
 def cross_entropy(

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.operands import floating, operand
-from chainrule.graph.array import Array, raw
+from chainrule.gates.operands import floating
+from chainrule.graph.array import raw
 from chainrule.graph.errors import describe
-from chainrule.graph.mode import MODE
-from chainrule.numpy_protocol.creation import constant
+from chainrule.nn.inputs import given, in_dtype
 
 
 def mean(losses: Any, weights: Any) -> Any:
@@ -56,17 +55,6 @@ def alike(name: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
     if not outputs.size:
         raise ValueError(f"{name} needs at least one example and one output, not {describe(outputs)}")
     return outputs, in_dtype(targets, outputs.dtype)
-
-
-def given(x: Any) -> Any:
-    """``x`` as an array; while a function is recorded a constant, so that what is made of it is recorded, too."""
-    x = operand(x)
-    return x if MODE.get().recorder is None or isinstance(x, Array) else constant(x)
-
-
-def in_dtype(x: Any, dtype: np.dtype[Any]) -> Any:
-    """``x`` itself if it has the dtype."""
-    return x if x.dtype == dtype else x.astype(dtype)
 
 
 def check(values: Any, holds: Callable[[Any], Any], rule: str) -> None:
