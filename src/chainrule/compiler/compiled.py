@@ -371,8 +371,9 @@ def compile(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     compared: a random number or the time of day would be frozen otherwise.)
 
     What Python reads besides arguments, States, arrays and modules is kept as it was: a global, an attribute of a plain
-    object, an item of a list or dict. The second recording notices only what has changed by then. Make it a ``cr.State`` or an
-    argument where it changes later. Arrays are values: ``x += 1`` on an argument leaves the caller's array alone.
+    object, an item of a list or dict. The second recording notices only what has changed by then. Make it a
+    ``cr.State`` or an argument where it changes later. Arrays are values: ``x += 1`` on an argument leaves the caller's
+    array alone.
 
     Args:
         function: computes with arrays; may read and assign States, call ``backward`` and optimisers. Arguments are
