@@ -17,7 +17,7 @@ from chainrule.cli.scoring import in_words, scores_of
 from chainrule.cli.sources import open_source, told_in_words
 from chainrule.training.evaluation import Forward
 
-MOST_CLASSES = 20
+MOST_CLASSES = 12
 """With more classes a confusion matrix does not fit on a screen."""
 
 

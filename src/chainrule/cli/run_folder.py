@@ -112,7 +112,8 @@ class RunFolder:
     def _empty(self) -> None:
         for name in (SETTINGS, ENCODER):
             (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        if self.checkpoints.exists():
+            shutil.rmtree(self.checkpoints)
 
 
 class Settings(dict[str, Any]):
