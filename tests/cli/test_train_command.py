@@ -343,6 +343,9 @@ def test_a_run_stops_when_the_validation_loss_does_not_fall(run, tmp_path):
     assert len(history) == best + 2
     assert min(history["validation_loss"]) == history["validation_loss"][best - 1]
     assert f" {best + 2}/200 " in result.stdout  # the last line is shown, whichever it is
+    result = run("--resume", "runs/moons", "--epochs", 300)
+    assert result.exit_code == 2
+    assert f"runs/moons ended by itself after {best + 2} of 200 epochs" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def _resume(path: Path, epochs: int | None) -> None:
     if done and (epochs or 0) <= done:
         raise Stop(f"{path} is done, after {done} epochs: train it further with more --epochs")
     asked, recipe = settings.of(Asked), settings.of(Recipe)
+    if 0 < done < recipe.epochs:
+        raise Stop(f"{path} ended by itself after {done} of {recipe.epochs} epochs: there is nothing to go on with")
     trial = Trial.prepare(asked, replace(recipe, epochs=epochs or recipe.epochs), settings["compiled"])
     if trial.source.fingerprint != settings["fingerprint"]:
         raise Stop(f"{asked.data} is not what it was when the run began: its data are other ones")
