@@ -22,7 +22,8 @@ class Examples(NamedTuple):
     def of(cls, data: Any) -> Self:
         """``(x, y)``, ``(x, y, weights)`` or a ``Dataset`` as arrays of one length.
 
-        Arrays that are large, or C-contiguous and in the machine's byte order, are not copied: memory maps stay on disk.
+        Arrays that are large, or C-contiguous and in the machine's byte order, are not copied: memory maps stay where
+        they are.
 
         Raises TypeError for what is no numbers, ValueError where lengths differ, nothing is there, or weights are
         negative, not finite or all zero.
