@@ -245,6 +245,7 @@ def test_a_table_with_too_few_rows_is_refused(run, tmp_path):
         ("run.json", lambda text: text.replace('"hidden"', '"hiden"'), "is damaged, or from another version: 'hidden'"),
         ("run.json", lambda text: text.replace('"sizes": [\n    6', '"sizes": [\n    7'), "holds another net"),
         ("encoder.json", lambda text: "{}", "is damaged, or from another version: this is no encoder of tables"),
+        ("encoder.json", lambda text: text.replace('"red",', ""), "encoder.json makes 5 inputs, and the net takes 6"),
         ("model.safetensors", lambda text: "nothing", "is damaged, or from another version: "),
     ],
 )

@@ -168,6 +168,8 @@ class SavedRun:
             model = nets.build(sizes, recipe, asked.seed).eval()
             training.load(model, path / WEIGHTS)
             encoder = data.TableEncoder.from_json((path / ENCODER).read_text())
+            if len(encoder.features) != sizes[0]:
+                raise ValueError(f"{ENCODER} makes {len(encoder.features)} inputs, and the net takes {sizes[0]}")
             return cls(path, asked, recipe, settings["fingerprint"], model, encoder)
         except (ValueError, KeyError, TypeError) as error:
             raise Stop(f"{path} is damaged, or from another version: {error}") from error
