@@ -116,6 +116,15 @@ def test_weights_that_cannot_be_compared(value):
     Read(cr.draw(net, weights=True))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_others_are_compared_without_those_that_cannot_be(value):
+    net = lecture()
+    net[0].weight.assign(np.where(np.arange(12).reshape(3, 4) == 5, value, 0.5))
+    lines = Read(cr.draw(net, weights=True)).of("line", "cr-link")[:12]
+    widths = [float(e.get("style").split(":")[1].split(";")[0]) for e in lines]
+    assert widths == [3.5 if k != 5 else 0.3 for k in range(12)]
+
+
 def test_what_lies_between_layers_is_told_below_the_one_before():
     net = Sequential(Flatten(), Linear(12, 5), BatchNorm(5), ReLU(), Dropout(0.25), Linear(5, 2))
     layers = layers_of(net, (3, 4))

@@ -35,6 +35,8 @@ def test_small_dtypes_read_large_tables():
     layer = Embedding(1000, 2, rng=0)
     for ids in (np.array([255], np.uint8), np.array([127], np.int8), [3, 999]):
         np.testing.assert_array_equal(layer(ids).value, layer.weight.value[np.asarray(ids, np.int64)])
+    with pytest.raises(IndexError):
+        layer(np.array([-1], np.int8))  # which cannot hold the 1000 that it is to be refused as
 
 
 @pytest.mark.parametrize("ids", [np.array([0.0]), [True], np.array([1.5]), []])

@@ -52,6 +52,8 @@ def test_memory_is_counted_as_the_course_does():
     assert summary.training_bytes(batch=100, slots=1) == 3 * 26 * 4 + 100 * 2 * 13 * 4
     double = Sequential(Linear(3, 4, dtype=np.float64), Linear(4, 2, dtype=np.float64)).summary()
     assert (double.parameter_bytes, double.activation_bytes) == (26 * 8, 9 * 8)
+    mixed = Sequential(Embedding(10, 4), Flatten(), Linear(8, 3, dtype=np.float64)).summary(2)
+    assert mixed.activation_bytes == 2 * 8 + (8 + 8) * 4 + 3 * 8  # integers and doubles take 8, the table's numbers 4
 
 
 def test_shapes_paths_and_depth():

@@ -224,8 +224,7 @@ def _counted(model: Module, shape: tuple[int, ...], made: Recording) -> Summary:
     work = {
         role: sum(operations(i) for i in program.instructions if i.role == role) for role in ("forward", "backward")
     }
-    itemsize = max((call.output.dtype.itemsize for call in made.calls if call.output is not None), default=1)
-    activations = math.prod(shape) + sum(row.activations for row in rows)
+    inputs = math.prod(shape)
     return _summary(
         model,
         rows,
@@ -233,8 +232,8 @@ def _counted(model: Module, shape: tuple[int, ...], made: Recording) -> Summary:
         multiply_adds=sum(row.multiply_adds or 0 for row in rows),
         operations=work["forward"] // EXAMPLES,
         step_operations=sum(work.values()) // EXAMPLES if made.gradients else None,
-        activations=activations,
-        activation_bytes=activations * itemsize,
+        activations=inputs + sum(row.activations for row in rows),
+        activation_bytes=inputs * np.dtype(_dtype(model)).itemsize + rows.activation_bytes,
     )
 
 
@@ -268,6 +267,7 @@ class _Rows(list[LayerSummary]):
         self.model = model
         self.paths = {id(part): path for path, part in model.named_modules().items()}
         self.met: set[int] = set()
+        self.activation_bytes = 0
 
     def add_call(self, call: ModuleCall, instructions: Sequence[Instruction], depth: int = 0) -> None:
         """A line for a call, and lines for the calls that it makes, unless they make one layer."""
@@ -278,6 +278,7 @@ class _Rows(list[LayerSummary]):
         shape = None if call.output is None else _of_one(call.output.shape)
         row = self._row(module, bool(inner), depth, shape, work // EXAMPLES)
         shown = self._add(row)
+        self.activation_bytes += row.activations * (0 if call.output is None else call.output.dtype.itemsize)
         for part in inner:
             self.add_call(part, instructions, depth + shown)
 
