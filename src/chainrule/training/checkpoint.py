@@ -90,9 +90,10 @@ class Checkpoint(Callback):
         if self._saved == _place(run):
             return
         if run.foreign:
+            told = ", ".join(state.label() for state in run.foreign.values())
             raise CheckpointError(
-                f"the steps change {', '.join(state.label() for state in run.foreign.values())}, a State that neither the model nor the optimiser knows: a "
-                "checkpoint would not hold it. Make it, or its generator, an attribute of the model"
+                f"the steps change {told}, a State that neither the model nor the optimiser knows: a checkpoint would "
+                "not hold it. Make it, or its generator, an attribute of the model"
             )
         arrays = {f"model.{name}": value for name, value in run.model.state_dict().items()}
         arrays |= {f"optimizer.{name}": value for name, value in run.optimizer.state_dict().items()}
@@ -140,7 +141,9 @@ class Checkpoint(Callback):
             callback.load_state_dict(_part(saved.arrays, key))
         columns, place = _part(saved.arrays, "epoch"), saved.notes["position"]
         results = tuple(columns[name] for name in COLUMNS if name in columns)
-        position = Position(place["begun"], (results,) if results else (), place["seconds"])
+        position = Position(
+            len(saved.notes["history"]) + 1, place["begun"], (results,) if results else (), place["seconds"]
+        )
         notes = saved.notes
         run.put(notes["history"], before=notes["before"], position=position, stopped=notes["stopped"])
         self._saved = _place(run)

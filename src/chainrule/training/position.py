@@ -19,11 +19,13 @@ class Position:
     """Where a run stands within an epoch.
 
     Attributes:
+        epoch: the number of the epoch, from 1.
         begun: the optimiser's count of steps when the epoch began.
         results: those of the steps done since.
         seconds: what these took.
     """
 
+    epoch: int
     begun: int
     results: tuple[Results, ...] = ()
     seconds: float = 0.0

@@ -85,7 +85,7 @@ class Run:
         self.callbacks = callbacks
         self.error: BaseException | None = None
         self.stopped = False
-        self.position = Position(int(self.optimizer.steps))
+        self._position = Position(len(history) + 1, int(self.optimizer.steps))
         self._steps, self._forward, self._examples = steps, forward, examples
         self._validation, self._metrics = validation, metrics
 
@@ -107,6 +107,13 @@ class Run:
         return self._steps.foreign()
 
     @property
+    def position(self) -> Position:
+        """Where it stands. The history decides whether an epoch is over: a record ends it, at one stroke."""
+        if self._position.epoch <= len(self.history):
+            self._position = Position(len(self.history) + 1, int(self.optimizer.steps))
+        return self._position
+
+    @property
     def step(self) -> int:
         """How many steps of the epoch under way are done."""
         return self.position.done
@@ -118,7 +125,7 @@ class Run:
     def put(self, records: list[Record], *, before: int, position: Position, stopped: bool) -> None:
         """Go on from where another run has been; model and optimiser are there already."""
         self.history.records[:] = records
-        self.before, self.position, self.stopped = before, position, stopped
+        self.before, self._position, self.stopped = before, position, stopped
 
     # ---- the epochs
 
@@ -154,7 +161,7 @@ class Run:
         def after_iteration(count: int, loss: float) -> bool:
             nonlocal begin
             self.epoch = len(self.history) + 1
-            self.position = self.position.further((np.array([loss]),), perf_counter() - begin)
+            self._position = self.position.further((np.array([loss]),), perf_counter() - begin)
             self._hear(self.position.results[-1][0])
             self._complete(None)
             begin = perf_counter()
@@ -176,7 +183,6 @@ class Run:
     def _complete(self, order: NDArray[np.int64] | None) -> None:
         record = self._record(order)
         self.history.append(record)
-        self.position = Position(int(self.optimizer.steps))
         for callback in self.callbacks:
             callback.on_epoch(self, record)
 
@@ -205,10 +211,10 @@ class Run:
                 results = next(pieces)
                 found = _not_finite(results, before)
             if found is None:
-                self.position = position.further(results, perf_counter() - begin)
+                self._position = position.further(results, perf_counter() - begin)
                 return results[0]
         except BaseException:
-            if self.position is position:
+            if self._position is position:
                 before.put_back()
             raise
         before.put_back()
@@ -245,7 +251,7 @@ class Run:
                 results = next(self._steps.pieces(self._examples, self.batch, rows))
                 found = _not_finite(results, before)
             if found is None:
-                self.position = position.further(results, 0.0)
+                self._position = position.further(results, 0.0)
                 continue
             before.put_back()
             gate = self._steps.first_not_finite(*(x[rows] for x in self._examples.rows))
