@@ -161,6 +161,8 @@ def test_what_the_target_is_may_be_said():
         ({"x": [1, 2], "y": ["a", "b"]}, {"target": "y", "task": "numbers"}, "'a' in row 1 is none"),
         ({"x": [1.0, float("inf")], "y": [0.5, 1]}, {"target": "y"}, "column 'x' is infinite in row 2"),
         ({"x": [None, None], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
+        ({"x": [np.nan, np.nan], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
+        ({"x": [" ", ""], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
         ({"x": [[1], [2]], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds several things a cell"),
         (
             {"when": [datetime.datetime(2020, 1, 1)] * 2, "x": ["a", "b"], "y": [0.5, 1]},

@@ -72,8 +72,8 @@ class Category:
 
     @classmethod
     def fit(cls, name: str, cells: Sequence[Any]) -> Category:
-        texts = as_texts(cells)
-        return cls(name, tuple(sorted({text for text in texts if text is not None})), None in texts)
+        texts, _ = different_texts(cells)
+        return cls(name, tuple(sorted(text for text in texts if text is not None)), None in texts)
 
     @property
     def features(self) -> list[str]:
@@ -84,7 +84,8 @@ class Category:
         place: dict[str | None, int] = {value: k for k, value in enumerate(self.values)}
         if self.missing:
             place[None] = len(self.values)
-        places = np.array([place.get(text, -1) for text in as_texts(cells)], np.int64)
+        texts, which = different_texts(cells)
+        places = np.array([place.get(text, -1) for text in texts], np.int64)[which]
         made = np.zeros((len(places), len(place)))
         known = np.flatnonzero(places >= 0)
         made[known, places[known]] = 1
@@ -119,6 +120,20 @@ def as_texts(cells: Sequence[Any]) -> list[str | None]:
     ['red', '2', None, None]
     """
     return [_text(cell) for cell in cells]
+
+
+def different_texts(cells: Sequence[Any]) -> tuple[list[str | None], NDArray[np.int64]]:
+    """The different texts among the cells (n,), and which of them each cell is (n,).
+
+    >>> different_texts(["red", None, "red"])
+    (['red', None], array([0, 1, 0]))
+    """
+    if isinstance(cells, np.ndarray):
+        values, which = np.unique(cells, return_inverse=True)
+        return as_texts(values), which
+    texts = as_texts(cells)
+    place = {text: k for k, text in enumerate(dict.fromkeys(texts))}
+    return list(place), np.array([place[text] for text in texts], np.int64)
 
 
 def _text(cell: Any) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.columns import Category, Number, as_texts
+from chainrule.data.columns import Category, Number, as_numbers, different_texts
 from chainrule.data.dataset import Dataset
 from chainrule.data.frames import as_frame, cells_of, check_column, is_number, read_frame
 from chainrule.data.target import Target
@@ -206,12 +206,13 @@ def _problem(table: Any, name: str, most: int) -> str | None:
         return f"column {name!r} holds times, make numbers of them"
     if dtype.is_nested():
         return f"column {name!r} holds several things a cell, not a number or a text"
-    different = {text for text in as_texts(cells_of(table, name)) if text is not None}
+    cells = cells_of(table, name)
+    if is_number(table, name):
+        return f"column {name!r} holds nothing" if np.isnan(as_numbers(name, cells)).all() else None
+    different = len(set(different_texts(cells)[0]) - {None})
     if not different:
         return f"column {name!r} holds nothing"
-    if not is_number(table, name) and len(different) > most:
-        return f"column {name!r} holds {len(different)} different texts"
-    return None
+    return f"column {name!r} holds {different} different texts" if different > most else None
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.columns import TRUTH, as_numbers, as_texts
+from chainrule.data.columns import TRUTH, as_numbers, as_texts, different_texts
 from chainrule.data.frames import as_frame, cells_of, check_column
 from chainrule.data.scaling import Standardiser
 
@@ -45,9 +45,8 @@ class Target:
         cells = _known_cells(frame, name)
         if task == "numbers" or (task is None and _is_quantity(cells)):
             return cls.of_numbers(name, as_numbers(name, cells))
-        different = np.unique(cells) if isinstance(cells, np.ndarray) else cells
-        texts = {str(text): None for text in as_texts(different)}  # numbers in their order
-        classes = tuple(texts if isinstance(cells, np.ndarray) else sorted(texts))
+        texts = [str(text) for text in different_texts(cells)[0]]
+        classes = tuple(texts if isinstance(cells, np.ndarray) else sorted(texts))  # numbers come in their order
         if len(classes) < 2:
             raise ValueError(f"column {name!r} is always {classes[0]!r}: there is nothing to learn")
         return cls(name, classes)
@@ -77,11 +76,13 @@ class Target:
         if not self.classes:
             return as_numbers(self.name, cells).astype(np.float32)
         place = {value: k for k, value in enumerate(self.classes)}
-        texts = [str(text) for text in as_texts(cells)]
+        found, which = different_texts(cells)
+        texts = [str(text) for text in found]
         if strange := sorted(set(texts) - set(place)):
             known = ", ".join(self.classes)
             raise ValueError(f"column {self.name!r} holds {strange[0]!r}, and the classes learned are {known}")
-        return np.array([place[text] for text in texts], np.int64)
+        labels: NDArray[np.int64] = np.array([place[text] for text in texts], np.int64)[which]
+        return labels
 
     def learned(self, targets: NDArray[Any]) -> NDArray[Any]:
         """What a net learns to give: labels (n,) as they are, numbers (n,) standardised, float32 (n, 1).
