@@ -36,6 +36,8 @@ def test_a_bad_example_is_named_with_gate_layer_and_step(compiled):
         training.DivergedError, match=r"the loss became nan in epoch 1, step 6: in Sequential\.Linear_0, the value of"
     ) as caught:
         fitted(model, optimizer, x, compiled=compiled)
+    bad = training.position.epoch_order(0, 0, 60)[20]
+    assert f"The inputs of example {bad} (from 0) hold nan; the model is as it was" in str(caught.value)
     assert (caught.value.epoch, caught.value.step) == (1, 6)
     assert optimizer.steps.item() == 5
     other = net()

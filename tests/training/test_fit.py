@@ -253,16 +253,43 @@ def test_a_large_memory_map_of_any_layout_is_never_copied_whole(tmp_path, monkey
         ((np.ones((2, 2)), np.ones((2, 1))), {"batch": 0}, ValueError, "at least one example, not 0"),
         ((np.ones((2, 2)), np.ones((2, 1))), {"metrics": ["mae"]}, ValueError, "give validation="),
         ((np.ones((2, 2)), np.ones((2, 1))), {"validation": (np.ones(2), np.ones(3))}, ValueError, "2 inputs but 3"),
+        (None, {}, TypeError, "not a NoneType"),
+        (iter([np.ones((2, 2)), np.ones((2, 1))]), {}, TypeError, "of all examples, not a list_iterator"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"validation": 0.2}, TypeError, "not a float"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"epochs": 1.5}, TypeError, "epochs is a whole number, not 1.5"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"batch": 1.5}, TypeError, "batch is a whole number"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"seed": None}, TypeError, "seed is a whole number"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"callbacks": [print]}, TypeError, "a callback is an object"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"penalty": 0.1}, TypeError, "a penalty is a function"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"constraint": 3.0}, TypeError, r"a method apply\(model\)"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"loss": None}, TypeError, "a loss is a function"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"optimizer": cr.optim.SGD}, TypeError, "an optimizer is made for"),
+        ((np.ones((2, 2)), np.ones((2, 1))), {"model": print}, TypeError, "a model is a cr.nn.Module"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_happens(examples, options, error, told):
     net = cr.nn.Linear(2, 1, rng=0)
     before = net.state_dict()
-    optimizer = cr.optim.SGD(net.parameters(), lr=0.1)
+    parts = {"model": net, "loss": "mse", "optimizer": cr.optim.SGD(net.parameters(), lr=0.1)}
     with pytest.raises(error, match=told):
-        training.fit(net, "mse", optimizer, examples, **{"epochs": 1, **options})
+        training.fit(**{**parts, "data": examples, "epochs": 1, **options})
     assert all((value == before[name]).all() for name, value in net.state_dict().items())
     assert net.training
+
+
+@both
+def test_a_loss_that_is_no_function_of_the_outputs_is_refused(compiled):
+    net = cr.nn.Linear(2, 1, rng=0)
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match="computed from the outputs by functions of NumPy or chainrule"):
+        training.fit(net, lambda outputs, y: 3.0, optimizer, (np.ones((2, 2)), np.ones(2)), epochs=1, compiled=compiled)
+
+
+def test_a_single_callback_needs_no_list():
+    net, stopping = cr.nn.Linear(2, 1, rng=0), training.EarlyStopping(monitor="loss")
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.1)
+    training.fit(net, "mse", optimizer, (np.ones((2, 2)), np.ones(2)), epochs=2, callbacks=stopping)
+    assert stopping.best_epoch == 2
 
 
 def test_several_sets_are_measured_under_their_names():

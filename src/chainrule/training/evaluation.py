@@ -26,8 +26,10 @@ BLOCK = 1024
 
 def loss_named(loss: str | Loss) -> Loss:
     """A loss function by its name in ``nn.LOSSES``, or the function itself. ValueError for another name."""
-    if not isinstance(loss, str):
+    if callable(loss):
         return loss
+    if not isinstance(loss, str):
+        raise TypeError(f"a loss is a function (outputs, targets) -> scalar, or its name, not {loss!r}")
     if loss not in nn.LOSSES:
         raise ValueError(f"there is no loss {loss!r}; there are {', '.join(nn.LOSSES)}, and functions of your own")
     return nn.LOSSES[loss]

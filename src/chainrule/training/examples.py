@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data import Dataset
 from chainrule.graph.array import raw
 from chainrule.program.minibatches import laid_out
 
@@ -28,9 +29,10 @@ class Examples(NamedTuple):
         Raises TypeError for what is no numbers, ValueError where lengths differ, nothing is there, or weights are
         negative, not finite or all zero.
         """
-        parts = tuple(data)
+        parts = tuple(data) if isinstance(data, (tuple, list, Dataset)) else ()
         if len(parts) not in (2, 3):
-            raise TypeError(f"data are (x, y), (x, y, weights) or a Dataset, not {len(parts)} things")
+            what = f"{len(parts)} things" if parts else f"a {type(data).__name__}"
+            raise TypeError(f"data are (x, y), (x, y, weights) or a Dataset, of all examples, not {what}")
         x, y = _rows(parts[0], "inputs"), _rows(parts[1], "targets")
         if len(x) != len(y):
             raise ValueError(f"{len(x)} inputs but {len(y)} targets")
@@ -48,6 +50,17 @@ class Examples(NamedTuple):
     def size(self) -> int:
         """How many examples there are (``len`` is that of the tuple)."""
         return len(self.inputs)
+
+    def strange(self, rows: NDArray[np.int64] | slice) -> str | None:
+        """Which of the examples at ``rows`` has inputs or targets that are not finite; None if none has."""
+        numbers = np.arange(self.size)[rows]
+        for name, values in (("inputs", self.inputs), ("targets", self.targets)):
+            part = values[rows].reshape(len(numbers), -1)
+            good = np.isfinite(part)
+            if not good.all():
+                first = np.flatnonzero(~good.all(1))[0]
+                return f"The {name} of example {numbers[first]} (from 0) hold {part[first][~good[first]][0]}"
+        return None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Trainer:
         constraint: Any = None,
         compiled: bool = True,
     ) -> None:
+        _check_parts(model, optimizer, penalty, constraint)
         self.steps = Steps(model, loss, optimizer, penalty=penalty, constraint=constraint, compiled=compiled)
         self.forward = Forward(model, compiled)
 
@@ -63,9 +65,10 @@ class Trainer:
     ) -> History:
         """Train for some epochs, and return how it went."""
         examples = Examples.of(data)
+        seed, epochs = _whole("seed", seed), _whole("epochs", epochs)
         if epochs < 0:
             raise ValueError(f"training takes a number of epochs, not {epochs}")
-        if batch is not None and batch < 1:
+        if batch is not None and _whole("batch", batch) < 1:
             raise ValueError(f"a batch has at least one example, not {batch}")
         held_out = _validation(validation)
         measured = named_metrics(metrics)
@@ -82,7 +85,7 @@ class Trainer:
             batch=batch,
             validation=held_out,
             metrics=measured,
-            callbacks=[*callbacks, *([] if saving is None else [saving])],
+            callbacks=_checked_callbacks(callbacks, saving),
             seed=seed,
             shuffle=shuffle,
             history=History() if history is None else history,
@@ -174,6 +177,35 @@ def fit(
         checkpoint=checkpoint,
         resume=resume,
     )
+
+
+def _check_parts(model: Any, optimizer: Any, penalty: Any, constraint: Any) -> None:
+    """TypeError for what cannot be part of a training, in place of what would go wrong in the midst of it."""
+    if not isinstance(model, Module):
+        raise TypeError(f"a model is a cr.nn.Module, not {model!r}")
+    if isinstance(optimizer, type) or not hasattr(optimizer, "named_states"):
+        raise TypeError(
+            f"an optimizer is made for parameters, cr.optim.SGD(model.parameters()), and is not {optimizer!r}"
+        )
+    if penalty is not None and not callable(penalty):
+        raise TypeError(f"a penalty is a function of the model, cr.nn.L2(1e-4) for example, not {penalty!r}")
+    if constraint is not None and not hasattr(constraint, "apply"):
+        raise TypeError(f"a constraint has a method apply(model), as cr.nn.MaxNorm has, and {constraint!r} has none")
+
+
+def _checked_callbacks(callbacks: Any, saving: Checkpoint | None) -> list[Callback]:
+    found = [callbacks] if isinstance(callbacks, Callback) else [*callbacks]
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"a callback is an object of a class derived from training.Callback, not {callback!r}")
+    return found if saving is None else [*found, saving]
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is a whole number, not {value!r}") from None
 
 
 def _validation(validation: Any) -> dict[str, Examples]:

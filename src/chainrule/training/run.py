@@ -174,7 +174,8 @@ class Run:
             self.optimizer.minimise(lambda: self._steps.gradients(self._examples), left, after_iteration)
         except NonFiniteError as error:
             self.epoch = len(self.history) + 1
-            raise self._diverged("loss is not finite", self._steps.first_not_finite(*self._examples.rows)) from error
+            gate, strange = self._steps.first_not_finite(*self._examples.rows), self._examples.strange(slice(None))
+            raise self._diverged("loss is not finite", gate, strange) from error
 
     def _hear(self, losses: NDArray[Any]) -> None:
         for callback in self.callbacks:
@@ -256,15 +257,18 @@ class Run:
             before.put_back()
             gate = self._steps.first_not_finite(*(x[rows] for x in self._examples.rows))
             before.put_back()
-            return self._diverged(found, gate)
+            return self._diverged(found, gate, self._examples.strange(rows))
         raise AssertionError("steps that gave something not finite do not do so again")
 
-    def _diverged(self, found: str, gate: tuple[NonFiniteError, tuple[str, ...]] | None) -> DivergedError:
+    def _diverged(
+        self, found: str, gate: tuple[NonFiniteError, tuple[str, ...]] | None, strange: str | None
+    ) -> DivergedError:
         where = f"the {found} in epoch {self.epoch}, step {self.step + 1}"
         if gate is not None:
             error, layers = gate
             where += ": " + (f"in {'.'.join(layers)}, " if layers else "") + str(error)
-        message = f"{where}. A smaller learning rate or clipped gradients usually help; the model is as it was before"
+        usually = "A smaller learning rate or clipped gradients usually help"
+        message = f"{where}. {strange or usually}; the model is as it was before"
         return DivergedError(message, self.epoch, self.step + 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.compiler import Compiled
-from chainrule.graph.array import ancestors, raw
+from chainrule.graph.array import Array, ancestors, raw
 from chainrule.graph.errors import NonFiniteError
 from chainrule.graph.mode import nonfinite
 from chainrule.graph.scope import scopes
@@ -59,7 +59,7 @@ class Steps:
     def step(self, *rows: Any) -> tuple[Any, ...]:
         """One step: its loss and, if there is one, its penalty."""
         parts = self.objective(*rows)
-        sum(parts[1:], start=parts[0]).backward(keep=False)
+        _total(parts).backward(keep=False)
         self.optimizer.step()
         if self.constraint is not None:
             self.constraint.apply(self.model)
@@ -70,8 +70,7 @@ class Steps:
         return (self._native_gradients if self.compiled else self._gradients)(*examples.rows)
 
     def _gradients(self, *rows: Any) -> Any:
-        parts = self.objective(*rows)
-        total = sum(parts[1:], start=parts[0])
+        total = _total(self.objective(*rows))
         total.backward(keep=False)
         return total
 
@@ -110,8 +109,7 @@ class Steps:
         """
         with nonfinite(), np.errstate(all="ignore"):
             try:
-                parts = self.objective(*rows)
-                total = sum(parts[1:], start=parts[0])
+                total = _total(self.objective(*rows))
             except NonFiniteError as error:
                 return error, error.layers
             try:
@@ -119,6 +117,17 @@ class Steps:
             except NonFiniteError as error:
                 return error, scopes(ancestors(total)).get(error.node, ())
         return None
+
+
+def _total(parts: tuple[Any, ...]) -> Array:
+    """What is walked back from. TypeError if the loss was not computed with the gates of the model's outputs."""
+    total = sum(parts[1:], start=parts[0])
+    if not isinstance(total, Array):
+        raise TypeError(
+            "a loss is computed from the outputs by functions of NumPy or chainrule, and this is a "
+            f"{type(total).__name__}: nothing tells how it depends on the parameters"
+        )
+    return total
 
 
 class Snapshot:
