@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.native import executor
 from chainrule.native.executor import Executor
 from chainrule.native.plan import plan
 from chainrule.native.target import AVX2, use
@@ -303,3 +306,16 @@ def test_gradients_of_slices_are_padded_where_they_lie(function: Any, n: int, dt
     x = np.random.default_rng(5).standard_normal(n).astype(dtype)
     gradient = cr.grad(function)
     np.testing.assert_allclose(cr.compile(gradient)(x), gradient(x), **close(dtype))
+
+
+def test_code_goes_away_with_the_programs_that_need_it_but_for_the_latest(monkeypatch):
+    monkeypatch.setattr(executor._Latest, "MOST", 2)
+    codes = []
+    for k in range(4):
+        step = cr.compile(lambda x, k=k: np.sum(np.exp(x) * np.tanh(x) ** (k + 2)))
+        step(np.ones(7))
+        codes.append(weakref.WeakSet(executor._nests._codes.values()))
+    del step
+    gc.collect()
+    assert len(codes[-1]) == len(executor._nests._codes) == 2
+    assert not codes[0]

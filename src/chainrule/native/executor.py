@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from chainrule.native.entry import (
     bind,
     canonical,
 )
-from chainrule.native.jit import Recipe, compile_recipes
+from chainrule.native.jit import Code, Recipe, compile_recipes
 from chainrule.native.loops import kernel_text
 from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import plan
@@ -178,7 +180,7 @@ class Executor:
         """All that has to be compiled, to be compiled at once; the large modules first."""
         dtypes, shapes = self._distinct()
         new = [
-            self._nest_recipe(shape, nest) for shape, nest in shapes.items() if (self.target, shape) not in _compiled
+            self._nest_recipe(shape, nest) for shape, nest in shapes.items() if _nests.get((self.target, shape)) is None
         ]
         return [*map(product_recipe, dtypes), *new]
 
@@ -210,11 +212,12 @@ class Executor:
 
     def _nest_address(self, nest: Nest) -> int:
         shape = structure(nest, self.target.vector_bytes)
-        known = _compiled.get((self.target, shape))
-        if known is None:
+        code = _nests.get((self.target, shape))
+        if code is None:
             (code,) = compile_recipes([self._nest_recipe(shape, nest)])
-            known = _compiled[self.target, shape] = code.addresses["nest"], code
-        return known[0]
+        _nests.put((self.target, shape), code)
+        self._keep.append(code)
+        return code.addresses["nest"]
 
     def _scratch(self) -> int:
         products = (k.work for k in self.plan.every() if isinstance(k.work, Product))
@@ -436,8 +439,27 @@ class _Memory:
         }  # fmt: skip
 
 
-_compiled: dict[Any, tuple[int, Any]] = {}
-"""The loop nests compiled so far, by target and structure."""
+class _Latest:
+    """The code of the loop nests that were needed last, by target and structure: the next Program may need it, too."""
+
+    MOST = 256
+
+    def __init__(self) -> None:
+        self._codes: OrderedDict[Any, Code] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Any) -> Code | None:
+        return self._codes.get(key)
+
+    def put(self, key: Any, code: Code) -> None:
+        with self._lock:
+            self._codes[key] = code
+            self._codes.move_to_end(key)
+            while len(self._codes) > self.MOST:
+                self._codes.popitem(last=False)
+
+
+_nests = _Latest()
 
 
 def _write(address: int, word: int) -> None:
