@@ -159,6 +159,11 @@ def test_what_the_target_is_may_be_said():
         ({"x": [1, 2, 3], "y": ["a", "b", " "]}, {"target": "y"}, "missing in 1 of 3 rows, the first is row 3"),
         ({"x": [1, 2], "y": ["a", "a"]}, {"target": "y"}, "column 'y' is always 'a'"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"target": "y", "task": "numbers"}, "'a' in row 1 is none"),
+        (
+            {"": [0, 1], "x": [1, 2], "y": [0.5, 1]},
+            {"target": "y"},
+            "a column without a name, often the number of the row: drop ''",
+        ),
         ({"x": [1.0, float("inf")], "y": [0.5, 1]}, {"target": "y"}, "column 'x' is infinite in row 2"),
         ({"x": [None, None], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
         ({"x": [np.nan, np.nan], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
@@ -222,6 +227,14 @@ def test_csv_files(tmp_path, separator):
     assert frame["age"].to_list() == [20, None, 60]
     assert frame["town"].to_list() == ["York", "Bath, UK", "York"]
     assert frame["score"].to_list() == [1.5, 2.0, None]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n\r\n", "\n  \n\n", "\n,\n"])
+def test_what_spreadsheets_leave_at_the_end_is_nothing(tmp_path, end):
+    (tmp_path / "a.csv").write_bytes(f"x,y,\n1,2,\n,,\n3,4,{end}".encode())
+    frame = data.read_frame(tmp_path / "a.csv")
+    assert frame.columns == ["x", "y"]
+    assert frame.rows() == [(1, 2), (None, None), (3, 4)]  # a row within is one, in which all is missing
 
 
 def test_parquet_files(tmp_path):

@@ -20,8 +20,8 @@ def read_frame(path: str | Path, texts: Collection[str] = ()) -> Any:
     r"""A CSV or parquet file as a polars data frame.
 
     In CSV, commas, semicolons, tabs or ``|`` separate, whichever the first line has most of; the first line names the
-    columns; nothing, ``?``, ``NA``, ``NaN`` and ``null`` are missing cells. A file may be
-    gzipped; then commas separate.
+    columns; nothing, ``?``, ``NA``, ``NaN`` and ``null`` are missing cells. Empty lines at the end are no rows, and a
+    column that has neither a name nor anything in it is none. A file may be gzipped; then commas separate.
 
     Args:
         path: the file; ``.parquet`` in its name tells that format.
@@ -49,7 +49,15 @@ def read_frame(path: str | Path, texts: Collection[str] = ()) -> Any:
     except polars.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} cannot be read as a table: {reason}") from error
-    return table.with_columns(_typed(table[name], name in texts) for name in table.columns)
+    return _trimmed(table.with_columns(_typed(table[name], name in texts) for name in table.columns))
+
+
+def _trimmed(table: Any) -> Any:
+    """Without the empty lines at the end, and without columns that have neither a name nor anything in them."""
+    polars = library("polars")
+    filled = table.select(polars.any_horizontal(polars.all().is_not_null())).to_series().arg_true()
+    rows = table.head(filled.max() + 1 if len(filled) else 0)
+    return rows.select(name for name in rows.columns if name or rows[name].null_count() < len(rows))
 
 
 def _typed(series: Any, keep: bool) -> Any:

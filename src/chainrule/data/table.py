@@ -201,6 +201,8 @@ def read_table(
 
 def _problem(table: Any, name: str, most: int) -> str | None:
     """Why nothing can be learned from a column."""
+    if not name:
+        return "there is a column without a name, often the number of the row"
     dtype = table[name].dtype
     if dtype.is_temporal():
         return f"column {name!r} holds times, make numbers of them"
