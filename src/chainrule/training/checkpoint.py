@@ -75,7 +75,7 @@ class Checkpoint(Callback):
 
     def on_end(self, run: Run) -> None:
         """Save the end; and an interrupted run where it is. One that went wrong stays as it was saved before."""
-        if run.error is None or isinstance(run.error, KeyboardInterrupt):
+        if run.error is None or (isinstance(run.error, KeyboardInterrupt) and run.settled):
             self.save(run)
 
     def _save_in_time(self, run: Run) -> None:

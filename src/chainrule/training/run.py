@@ -46,6 +46,7 @@ class Run:
         before: how many epochs the history had when the run began.
         batch, steps_per_epoch: rows of a minibatch, and how many minibatches are an epoch.
         error: what ended the run, if it was not its end; None before.
+        settled: whether all callbacks have heard of all epochs of the history.
 
     >>> import numpy as np, chainrule as cr
     >>> class Tell(cr.training.Callback):
@@ -84,7 +85,7 @@ class Run:
         self.before, self._further = len(history), epochs
         self.callbacks = callbacks
         self.error: BaseException | None = None
-        self.stopped = False
+        self.stopped, self.settled = False, True
         self._position = Position(len(history) + 1, int(self.optimizer.steps))
         self._steps, self._forward, self._examples = steps, forward, examples
         self._validation, self._metrics = validation, metrics
@@ -183,9 +184,11 @@ class Run:
 
     def _complete(self, order: NDArray[np.int64] | None) -> None:
         record = self._record(order)
+        self.settled = False
         self.history.append(record)
         for callback in self.callbacks:
             callback.on_epoch(self, record)
+        self.settled = True
 
     def _order(self) -> NDArray[np.int64] | None:
         """The rows of the epoch's minibatches, one after the other; None for the rows as they are."""
