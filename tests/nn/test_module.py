@@ -1,6 +1,7 @@
 """Module: where parameters are found, under which names; counting, loading, copying."""
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -191,3 +192,20 @@ def test_a_part_may_refer_back_to_its_parent():
     assert model.parameter_count == 9
     names = [type(module).__name__ for module in model.named_modules().values()]
     assert sorted(names) == ["Linear", "Sequential", "Tanh"]
+
+
+def test_a_dataclass_is_a_module_if_it_hashes_by_identity():
+    class Scaled(Module):
+        factor: float
+
+        def __post_init__(self):
+            self.linear = Linear(2, 3, rng=0)
+
+        def forward(self, x):
+            return self.linear(x) * self.factor
+
+    x = np.ones((4, 2), np.float32)
+    model = dataclasses.dataclass(eq=False)(Scaled)(2.0)
+    np.testing.assert_allclose(cr.compile(model)(x), model(x).value, rtol=1e-6)
+    with pytest.raises(TypeError, match=r"Scaled does not: write @dataclass\(eq=False\)"):
+        dataclasses.dataclass(Scaled)(2.0)

@@ -63,6 +63,8 @@ class Module:
     for a module made while recording, which lives no longer than that."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
+        if cls.__hash__ is None:
+            raise TypeError(f"modules hash by identity, and {cls.__name__} does not: write @dataclass(eq=False)")
         module = super().__new__(cls)
         recorder = MODE.get().recorder
         vars(module)["_training"] = State(True, name="training") if recorder is None else None
