@@ -118,6 +118,12 @@ def test_gelu_against_the_normal_distribution():
     assert np.max(np.abs(cr.gelu(X, approximate=True) - cr.gelu(X))) < 5e-4
 
 
+@pytest.mark.parametrize("word", ["none", "tanh", 1, None])
+def test_gelu_is_approximate_or_not(word):
+    with pytest.raises(TypeError, match=f"approximate is True or False, not {word!r}"):
+        cr.gelu(X, approximate=word)
+
+
 def test_selu_keeps_mean_and_variance():
     z = cr.selu(np.random.default_rng(0).standard_normal(400_000))
     assert abs(z.mean()) < 0.01

@@ -214,7 +214,11 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     >>> import numpy as np, chainrule as cr
     >>> cr.gelu(np.array([-1.0, 1.0])).round(4), cr.gelu(np.array([-1.0, 1.0]), approximate=True).round(4)
     (array([-0.1587,  0.8413]), array([-0.1588,  0.8412]))
+
+    Raises TypeError where ``approximate`` is no bool: ``"none"``, as PyTorch has it, would count as True.
     """
+    if not isinstance(approximate, bool):
+        raise TypeError(f"approximate is True or False, not {approximate!r}")
     x = operand(x)
     if not approximate:
         return x * normal_share(x)

@@ -103,7 +103,8 @@ def kl_divergence(scores: Any, targets: Any, *, weights: Any = None) -> Any:
         weights: of the examples, shape (examples,), not negative.
 
     It is cross-entropy less the entropy of the targets, so 0 where the two agree (Kullback and Leibler 1951). Raises
-    ValueError for shapes, targets or weights that do not fit.
+    ValueError for shapes, targets or weights that do not fit. (PyTorch's divides by the number of classes, too, unless
+    told ``reduction="batchmean"``.)
 
     >>> import numpy as np, chainrule as cr
     >>> target = np.array([[0.5, 0.5, 0.0]])
