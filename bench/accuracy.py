@@ -10,6 +10,7 @@ Usage: python bench/accuracy.py [--only digits] [--seeds 5]
 from __future__ import annotations
 
 import argparse
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -49,11 +50,12 @@ TASKS = (
     Task("California housing", data.california, (100,), numbers=True),
     Task("Adult", data.adult, (100,)),
 )
-OURS = {
+OURS: dict[str, dict[str, Any]] = {
     "chainrule": {},
     "chainrule, early stopping": {"early_stopping": True},
     "chainrule, dropout 0.2": {"dropout": 0.2},
     "chainrule, dropout 0.5": {"dropout": 0.5},
+    "chainrule, dropout 0.2, lr 0.003": {"dropout": 0.2, "lr": 0.003, "patience": math.inf},
 }
 
 

@@ -140,7 +140,8 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         """Learn from the rows of X.
 
         Args:
-            X: (n, features), array, data frame or sparse matrix. float32 is computed in float32, all else in float64.
+            X: (n, features), array, data frame or sparse matrix, which is made dense to learn from it (to predict, a
+                block of rows at a time). float32 is computed in float32, all else in float64.
             y: the targets, (n,) or (n, outputs).
             sample_weight: (n,), how much each row counts; 0 is the same as leaving the row out.
 
