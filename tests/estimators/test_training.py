@@ -234,3 +234,26 @@ def test_no_warnings_are_hidden():
         warnings.simplefilter("always")
         classifier().fit(X, Y).predict(X)
     assert caught == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"solver": "lbfgs", "lr": 0.1}, "finds its step size by itself"),
+        ({"solver": "lbfgs", "lr": None, "dropout": 0.5}, "dropout 0 with it, not None and 0.5"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, "leave no row that counts"),
+        ({"class_weight": {0: -1}}, "class_weight is at least 0"),
+        ({"early_stopping": True, "validation_fraction": 0.01}, "validation_fraction=0.01 of 150 rows"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        classifier(**options).fit(X, Y)
+
+
+def test_numbers_beyond_the_dtype_of_the_net_are_refused():
+    net = classifier().fit(X.astype(np.float32), Y)
+    with pytest.raises(ValueError, match="too large for dtype"):
+        net.predict(X * 1e300)
+    with pytest.raises(ValueError, match="too large for dtype"):
+        net.fit(X * 1e300, Y)

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from chainrule.estimators.monitoring import Epochs, Patience, Report
-from chainrule.estimators.network import SOLVERS, activations, build, optimiser
+from chainrule.estimators.network import activations, build, needs_all_data, optimiser
 from chainrule.estimators.objective import Weighted
 from chainrule.estimators.parameters import check, hidden_sizes
 from chainrule.estimators.rows import Rows, blocks, dense
@@ -35,9 +35,10 @@ WORTH_STEPS, WORTH_PRODUCTS = 20, 20_000_000
 
 
 def takes_minibatches(estimator: NeuralEstimator) -> bool:
-    solver = estimator.solver
-    if getattr(SOLVERS.get(solver) if isinstance(solver, str) else solver, "whole_batch", False):
-        raise AttributeError(f"partial_fit learns from a part of the data, and solver={solver!r} needs all of it")
+    if needs_all_data(estimator.solver):
+        raise AttributeError(
+            f"partial_fit learns from a part of the data, and solver={estimator.solver!r} needs all of it"
+        )
     return True
 
 
@@ -156,16 +157,24 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         self, X: Any, y: Any, sample_weight: Any, fresh: bool, epochs: int, classes: Any = None, part: bool = False
     ) -> Self:
         check(self.get_params(deep=False))
+        if needs_all_data(self.solver) and (self.lr is not None or self.dropout):
+            raise ValueError(
+                f"solver={self.solver!r} finds its step size by itself, on a loss that is the same when computed "
+                f"again: lr is None and dropout 0 with it, not {self.lr} and {self.dropout}"
+            )
         if part and self.early_stopping:
             raise ValueError("partial_fit sees a part of the data and holds nothing out: use early_stopping=False")
-        checked, y_checked = validate_data(
-            self, X, y, accept_sparse="csr", dtype=FLOATS, multi_output=True, y_numeric=self._y_numeric, reset=fresh
+        dtype = FLOATS if fresh else self._dtype
+        checked, y_checked = self._validated(
+            X, y, dtype=dtype, multi_output=True, y_numeric=self._y_numeric, reset=fresh
         )
         targets = self._targets(y_checked, fresh, classes)
         weights = self._weights(sample_weight, checked, y_checked, part)
         rows = dense(checked)
         if weights is not None:
             kept = weights > 0
+            if not kept.any():
+                raise ValueError("sample_weight and class_weight together leave no row that counts")
             rows, targets, weights = rows[kept], targets[kept], weights[kept]
         if fresh:
             self._begin(rows, targets, weights)
@@ -272,17 +281,23 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         """The examples to learn from and those to look at."""
         numbers = np.arange(len(data.rows))
         by_class = data.targets if data.targets.ndim == 1 else None
-        here, there = train_test_split(
-            numbers, test_size=self.validation_fraction, random_state=self._seed, stratify=by_class
-        )
+        try:
+            here, there = train_test_split(
+                numbers, test_size=self.validation_fraction, random_state=self._seed, stratify=by_class
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping cannot hold out validation_fraction={self.validation_fraction} of {len(numbers)} "
+                f"rows: {error}"
+            ) from error
         return data.part(here), data.part(there)
 
     def _prepared(self, data: Examples) -> tuple[NDArray[Any], ...]:
-        """As ``training.fit`` takes examples, in the dtype of the net."""
-        rows, targets = data.rows.astype(self._dtype, copy=False), self._scaled(data.targets)
+        """As ``training.fit`` takes examples."""
+        targets = self._scaled(data.targets)
         if data.weights is None:
-            return rows, targets
-        return rows, targets, (data.weights / data.weights.mean()).astype(self._dtype)
+            return data.rows, targets
+        return data.rows, targets, (data.weights / data.weights.mean()).astype(self._dtype)
 
     # ---- looking inside
 
@@ -310,8 +325,11 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         return rows(self._checked(X)) if found is None else found
 
     def _checked(self, X: Any) -> Any:
-        checked = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return checked.astype(self._dtype, copy=False)
+        return self._validated(X, dtype=self._dtype, reset=False)
+
+    def _validated(self, *data: Any, **options: Any) -> Any:
+        with np.errstate(over="ignore"):  # what is too large for the dtype is infinite then, and told
+            return validate_data(self, *data, accept_sparse="csr", **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

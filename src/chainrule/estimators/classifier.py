@@ -210,6 +210,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
                 "partial_fit sees a part of the data, not how frequent classes are: give weights in a dict"
             )
         by_class: NDArray[Any] = compute_sample_weight(self.class_weight, dense(y))
+        if (by_class < 0).any():
+            raise ValueError(f"class_weight is at least 0 for each class, not {self.class_weight}")
         return by_class if weights is None else weights * by_class
 
     def _loss_name(self) -> str | None:

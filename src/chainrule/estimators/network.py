@@ -49,6 +49,11 @@ def build(
     return Sequential(*layers, Linear(sizes[-2], sizes[-1], dtype=dtype, rng=rng, **beginning))
 
 
+def needs_all_data(solver: Any) -> bool:
+    """Whether a solver takes no minibatches."""
+    return bool(getattr(SOLVERS.get(solver) if isinstance(solver, str) else solver, "whole_batch", False))
+
+
 def optimiser(solver: str | Callable[..., Any], model: Module, lr: float | None, options: Mapping[str, Any]) -> Any:
     """The solver for the parameters of ``model``; without ``lr`` with its own step size."""
     make = SOLVERS[solver] if isinstance(solver, str) else solver
