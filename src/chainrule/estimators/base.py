@@ -328,7 +328,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         return self._validated(X, dtype=self._dtype, reset=False)
 
     def _validated(self, *data: Any, **options: Any) -> Any:
-        with np.errstate(over="ignore"):  # what is too large for the dtype is infinite then, and told
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large for the dtype is told
             return validate_data(self, *data, accept_sparse="csr", **options)
 
     def __sklearn_tags__(self) -> Any:
