@@ -297,7 +297,7 @@ def interrupt_at(epoch, monkeypatch):
     def interrupting(self, run, record):
         on_epoch(self, run, record)
         if run.epoch == epoch:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(Table, "on_epoch", interrupting)
 
