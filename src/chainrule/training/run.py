@@ -89,6 +89,8 @@ class Run:
         self._position = Position(len(history) + 1, int(self.optimizer.steps))
         self._steps, self._forward, self._examples = steps, forward, examples
         self._validation, self._metrics = validation, metrics
+        self._starts = np.arange(0, examples.size, self.batch)
+        self._rows = np.diff(self._starts, append=examples.size).astype(np.float64)
 
     @property
     def epochs(self) -> int:
@@ -202,7 +204,7 @@ class Run:
             return
         rest = order if order is None else order[self.step * self.batch :]
         pieces = self._steps.pieces(self._examples, self.batch, rest)
-        before = Snapshot(self._steps.states() | self.foreign)
+        before = self._steps.snapshot()
         while self.step < self.steps_per_epoch:
             before.take()
             yield self._advance(pieces, order, before)
@@ -237,17 +239,16 @@ class Run:
     def _shares(self, order: NDArray[np.int64] | None) -> NDArray[np.float64]:
         """What each minibatch counts in an epoch's mean: its rows, or the sum of their weights."""
         weights = self._examples.weights
-        starts = np.arange(0, self._examples.size, self.batch)
         if weights is None:
-            return np.diff(starts, append=self._examples.size).astype(np.float64)
-        return np.add.reduceat(weights if order is None else weights[order], starts, dtype=np.float64)
+            return self._rows
+        return np.add.reduceat(weights if order is None else weights[order], self._starts, dtype=np.float64)
 
     # ---- something that is not finite
 
     def _culprit(self, count: int, order: NDArray[np.int64] | None) -> DivergedError:
         """Which of the next ``count`` steps goes wrong, and where in it; those before it are done by then."""
         order = np.arange(self._examples.size) if order is None else order
-        before = Snapshot(self._steps.states() | self.foreign)
+        before = self._steps.snapshot()
         for _ in range(count):
             before.take()
             position, rows = self.position, order[self.step * self.batch :][: self.batch]

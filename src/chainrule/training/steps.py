@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.compiler import Compiled
 from chainrule.graph.array import Array, ancestors, raw
 from chainrule.graph.errors import NonFiniteError
-from chainrule.graph.mode import nonfinite
+from chainrule.graph.mode import Changes, nonfinite
 from chainrule.graph.scope import scopes
 from chainrule.graph.state import State
 from chainrule.nn import Module
@@ -49,6 +49,8 @@ class Steps:
         self.penalty, self.constraint, self.compiled = penalty, constraint, compiled
         self._native = Compiled(self.step, limit=PROGRAMS)
         self._native_gradients = Compiled(self._gradients, keep_grads=True)
+        self._snapshot: Snapshot | None = None
+        self._snapshot_of: tuple[int, int, int] | None = None
 
     def objective(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
         """What is to be made small on a minibatch: the loss and, if there is one, the penalty, to be added."""
@@ -101,6 +103,13 @@ class Steps:
         written = {id(state): state for program in self._native.programs for state, _ in program.stores}
         others = [state for key, state in written.items() if key not in known]
         return {f"{state.label()} (number {i} of the loss)": state for i, state in enumerate(others, start=1)}
+
+    def snapshot(self) -> Snapshot:
+        """All that a step changes, to be taken and put back; the one made before, if there is nothing new."""
+        known = (Changes.last, len(self._native.programs), len(self.optimizer.named_states()))
+        if self._snapshot is None or self._snapshot_of != known:
+            self._snapshot, self._snapshot_of = Snapshot(self.states() | self.foreign()), known
+        return self._snapshot
 
     def first_not_finite(self, *rows: Any) -> tuple[NonFiniteError, tuple[str, ...]] | None:
         """The gate of a step's forward and backward pass at which something is not finite, and the layers it is in.
