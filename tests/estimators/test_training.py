@@ -121,6 +121,19 @@ def test_every_solver_learns(solver):
     assert net.score(X, Y) > 0.95
 
 
+def test_a_solver_takes_what_it_has():
+    with pytest.raises(TypeError, match="Adam has no momentum"):
+        classifier(solver_options={"momentum": 0.5}).fit(X, Y)
+
+
+def test_l_bfgs_ends_where_nothing_is_left_to_do():
+    hooks = Hooks(end=None)
+    net = classifier(solver="lbfgs", lr=None, max_iter=2000, warm_start=False).set_callbacks(hooks)
+    net.fit(X, Y, sample_weight=np.ones(150))
+    assert 10 < net.n_iter_ < 2000
+    assert hooks.told.count("begin epoch") == hooks.told.count("end epoch")
+
+
 def test_a_solver_of_ones_own():
     def made(parameters, lr):
         return cr.optim.SGD(parameters, lr=10 * lr)
@@ -164,10 +177,10 @@ def test_the_progress_bar_of_scikit_learn(capsys):
 
 
 class Hooks:
-    """A callback of scikit-learn that notes what it is told, and ends the third epoch."""
+    """A callback of scikit-learn that notes what it is told, and ends training with the epoch of that number."""
 
-    def __init__(self):
-        self.told = []
+    def __init__(self, end=2):
+        self.told, self.end = [], end
 
     def setup(self, estimator, context):
         self.told.append("setup")
@@ -180,7 +193,7 @@ class Hooks:
         assert fitted_estimator.predict(X).shape == (150,)
         assert list(metadata) == ["sample_weight"]
         self.told.append(f"end {context.task_name}")
-        return context.task_id == 2
+        return context.task_name == "epoch" and context.task_id == self.end
 
     def teardown(self, estimator, context):
         self.told.append("teardown")

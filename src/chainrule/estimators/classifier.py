@@ -49,7 +49,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         dropout: the share of hidden activations that are zeroed at random in training, in [0, 1).
         solver: 'lbfgs' or the name of one in ``optim.OPTIMIZERS`` ('adam', 'sgd', ...), or what makes an optimiser of
             parameters. 'sgd' has a Nesterov momentum of 0.9 unless ``solver_options`` say otherwise.
-        lr: the step size; None for the solver's own default.
+        lr: the step size; None for the solver's own default. L-BFGS has none.
         solver_options: further arguments of the solver: {'momentum': 0.5, 'schedule': cr.optim.Cosine(1000)}.
         l1, l2: strength of the regularisation ``l1 * sum |w| + l2 / 2 * sum w^2`` of the weights (not biases), which is
             part of the loss with every solver.
