@@ -147,11 +147,11 @@ class Optimizer:
 
     def _factor(self) -> Any:
         """What the schedule says, as a Python number or one of run time."""
-        if self.schedule is None:
+        if self._schedule is None:
             return None
         if MODE.get().recorder is not None:
-            return _number(self.schedule(self.steps))
-        factor = _number(self.schedule(self.steps.item()))
+            return _number(self._schedule(self.steps))
+        factor = _number(self._schedule(self.steps.item()))
         if not 0 <= factor < np.inf:
             raise ValueError(f"the schedule gives the factor {factor} at step {self.steps.item()}")
         return factor
@@ -207,10 +207,6 @@ class Optimizer:
                 if states[i] is None and slot.kept_if(switches[self._rows[i]]):
                     states[i] = slot.begin(p)
         self._plans = [self._plan(row, on) for row, on in enumerate(switches[:SHARED])]
-        self._kept_for_each = [
-            (p, self._rows[i], p.ndim > 1, self._kept_for(i, count=False), self._kept_for(i, count=True))
-            for i, p in enumerate(self.parameters)
-        ]
         self._clips = any(on["clip_value"] or on["clip_norm"] for on in switches)
         structure = [[self._edition, *on.values()] for on in switches]
         if not np.array_equal(structure, self._structure._value):
@@ -221,7 +217,13 @@ class Optimizer:
         return _Plan(
             **{name: options[name] if on[name] else None for name in COMMON},
             rule=[on[name] if isinstance(self.hypers[name], Flag) else options[name] for name in rule],
+            members=[self._member(i, on) for i, own in enumerate(self._rows) if own == row],
         )
+
+    def _member(self, i: int, on: dict[str, bool]) -> _Member:
+        p = self.parameters[i]
+        pulled = p.ndim > 1 and (on["l2"] or on["weight_decay"])  # biases are left alone
+        return _Member(p, pulled, list(enumerate(self._kept_for(i, count=False), 1)), self._kept_for(i, count=True))
 
     def _kept_for(self, i: int, *, count: bool) -> list[State]:
         kept = [getattr(self, slot.name)[i] for slot in self.slots if slot.count == count]
@@ -246,40 +248,37 @@ class Optimizer:
 
     def _step(self, way: _Way) -> None:
         since = latest = self._last_write
-        factor, formula, (gradient_of, value_of, write, count_one) = self._factor(), self.formula, way
-        told = [_told(group, factor) for group in self._plans]
-        clipped = self._clipped(gradient_of) if self._clips else None
-        for p, row, is_weight, arrays, counts in self._kept_for_each:
-            if p._write <= since or p._grad is None:  # it may be taken away to hold a parameter still
-                continue
-            latest = p._write if p._write > latest else latest
-            numbers, l2, keep = told[row]
-            gradient = gradient_of(p) if clipped is None else clipped[p]
-            w = value_of(p)
-            if is_weight:  # biases are left alone
-                if l2 is not None:
-                    gradient = gradient + l2 * w
-                if keep is not None:
-                    w *= keep
-            operands = [w, gradient, *numbers]
-            for state in arrays:
-                operands.append(value_of(state))
-            for state in counts:
-                count_one(state)
-                operands.append(state.as_number())
-            made = formula(*operands)
-            if made[0] is not w:  # the formula did not work in place: was it recorded, or written so?
-                self._check_result(made, len(arrays))
-                write(p, made[0])
-            for k, state in enumerate(arrays, 1):
-                if made[k] is not state._value:
-                    write(state, made[k])
+        factor, formula, (gradient_of, value_of, write, count) = self._factor(), self.formula, way
+        if self._clips:
+            gradient_of = self._clipped(gradient_of).__getitem__
+        for plan in self._plans:
+            numbers, l2, keep = _told(plan, factor)
+            for p, pulled, arrays, counts in plan.members:
+                if p._write <= since or p._grad is None:  # it may be taken away to hold a parameter still
+                    continue
+                if p._write > latest:
+                    latest = p._write
+                gradient, w = gradient_of(p), value_of(p)
+                if pulled:
+                    if l2 is not None:
+                        gradient = gradient + l2 * w
+                    if keep is not None:
+                        w *= keep
+                operands = [w, gradient, *numbers]
+                for _, state in arrays:
+                    operands.append(value_of(state))
+                for state in counts:
+                    operands.append(count(state))
+                made = formula(*operands)
+                if made[0] is not w:  # the formula did not work in place: was it recorded, or written so?
+                    self._check_result(made, len(arrays))
+                    write(p, made[0])
+                for k, state in arrays:
+                    if made[k] is not state._value:
+                        write(state, made[k])
         if latest == since:
-            raise GraphError(
-                "there is no new gradient since the last step: call backward() on the loss first, and see that the "
-                "optimiser was made for the parameters of the net that computed it"
-            )
-        count_one(self.steps)
+            raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
+        count(self.steps)
         self._last_write = latest
 
     def _check_result(self, made: Any, kept: int) -> None:
@@ -290,10 +289,11 @@ class Optimizer:
     def _clipped(self, gradient_of: Callable[[Parameter], Any]) -> dict[Parameter, Any]:
         """The gradients that were written since the last step, within their bounds."""
         clipped = {}
-        for p, row, *_ in self._kept_for_each:
-            if p._write > self._last_write and p._grad is not None:
-                bound = self._plans[row].clip_value
-                clipped[p] = gradient_of(p) if bound is None else _within(gradient_of(p), bound.as_number())
+        for plan in self._plans:
+            bound = None if plan.clip_value is None else plan.clip_value.as_number()
+            for p, *_ in plan.members:
+                if p._write > self._last_write and p._grad is not None:
+                    clipped[p] = gradient_of(p) if bound is None else np.clip(gradient_of(p), -bound, bound)
         norm = self.clip_norm
         return clipped if norm is None or not clipped else _scaled(clipped, norm)
 
@@ -411,6 +411,15 @@ class Group:
         return f"Group({how_many(self.parameters)}{own})"
 
 
+class _Member(NamedTuple):
+    """A parameter of a group, and what is kept for it."""
+
+    parameter: Parameter
+    pulled: bool  # towards zero, by l2 or decay
+    arrays: list[tuple[int, State]]  # with their places in what the formula returns
+    counts: list[State]
+
+
 class _Plan(NamedTuple):
     """What a step does with the parameters of a group. None is off."""
 
@@ -419,11 +428,12 @@ class _Plan(NamedTuple):
     clip_value: State | None
     clip_norm: State | None
     rule: list[Any]  # the first numbers that the formula takes: States, and flags
+    members: list[_Member]
 
 
 def _told(plan: _Plan, factor: Any) -> tuple[list[Any], Any, Any]:
     """The numbers of a plan for one step: of the rule, the penalty, and what the decay leaves of the weights."""
-    numbers = [x if x.__class__ is bool else x.as_number() for x in plan.rule]
+    numbers = [x if x is True or x is False else x.as_number() for x in plan.rule]
     if factor is not None:
         numbers[0] = numbers[0] * factor  # lr
     l2 = None if plan.l2 is None else plan.l2.as_number()
@@ -437,7 +447,7 @@ class _Way(NamedTuple):
     gradient: Callable[[Parameter], Any]
     value: Callable[[State], Any]
     write: Callable[[State, Any], None]
-    count_one: Callable[[State], None]
+    count: Callable[[State], Any]  # one more: the new number
 
 
 def _detached(state: State) -> Array:
@@ -454,13 +464,16 @@ def _replace(state: State, value: Any) -> None:
         state.assign(value)
 
 
-def _count(state: State) -> None:
-    state._value = np.array(state._value.item() + 1)
-    state.number = next_number()
+def _count(state: State) -> int:
+    buffer = state._buffer()
+    number = buffer.item() + 1
+    buffer[()] = number
+    return number  # type: ignore[no-any-return]
 
 
-def _count_recorded(state: State) -> None:
+def _count_recorded(state: State) -> Any:
     state.assign(state + 1)
+    return state.as_number()
 
 
 _EAGERLY = _Way(attrgetter("_grad"), State._buffer, _replace, _count)
@@ -472,10 +485,6 @@ def _number(x: Any) -> Any:
     if isinstance(x, Number):
         return x
     return float(raw(x)) if recorder is None or not isinstance(x, Array) else recorder.as_number(x)
-
-
-def _within(gradient: Any, bound: Any) -> Any:
-    return gradient if bound is None else np.clip(gradient, -bound, bound)
 
 
 def _scaled(gradients: dict[Parameter, Any], bound: Any) -> dict[Parameter, Any]:
