@@ -259,3 +259,63 @@ def test_a_damaged_run_is_refused(run, flowers, tmp_path, file, change, message)
         assert result.exit_code == 2
         assert re.fullmatch(r"chainrule: .*\n", result.stderr)
         assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda settings: {}, "'data'|no attribute|'hidden'"),
+        (lambda settings: settings | {"activation": "foo"}, "'foo'"),
+        (lambda settings: settings | {"lr": "x"}, "lr is a number"),
+        (lambda settings: settings | {"seed": "x"}, "permutation"),
+    ],
+    ids=["nothing", "activation", "lr", "seed"],
+)
+def test_a_run_with_settings_that_make_no_sense_is_not_gone_on_with(run, flowers, change, message):
+    settings = json.loads((flowers / "run.json").read_text())
+    (flowers / "run.json").write_text(json.dumps(change(settings)))
+    for command in (["diagnose", flowers], ["train", "--resume", flowers, "--epochs", 99]):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert re.search(rf"is damaged, or from another version: .*({message})", result.stderr)
+
+
+def test_rows_are_not_overwritten_by_their_predictions(run, flowers, tmp_path):
+    before = (tmp_path / "flowers.csv").read_bytes()
+    result = run("predict", flowers, "flowers.csv", "--out", tmp_path / "flowers.csv")
+    assert result.exit_code == 2
+    assert "would overwrite the rows that are to be predicted" in result.stderr
+    assert (tmp_path / "flowers.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--momentum", 0.5], "--optimizer adam has no --momentum: leave it out"),
+        (["--optimizer", "lbfgs", "--batch", 5], "--optimizer lbfgs takes all data at once: leave out --batch"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(run, tmp_path, options, message):
+    write_flowers(tmp_path / "flowers.csv")
+    result = run("train", "flowers.csv", "--target", "kind", "--drop", "id", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_folder_is_no_table(run, tmp_path):
+    (tmp_path / "some").mkdir()
+    result = run("diagnose", "some")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "some is a folder, and neither a table nor a run" in result.stderr
+
+
+def test_a_net_that_memory_does_not_hold_is_told_of(run, monkeypatch):
+    def build(*_, **options):
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr(nets, "build", build)
+    result = run("summary", "1-100000-100000-1")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "chainrule: there is not enough memory: Unable to allocate 74.5 GiB\n",
+    )

@@ -10,7 +10,7 @@ import typer
 from chainrule.cli import options
 from chainrule.cli.errors import FAILED, Stop
 from chainrule.cli.recipes import KNOWN, Recipe
-from chainrule.cli.run_folder import SETTINGS, read_settings
+from chainrule.cli.run_folder import SETTINGS, read_settings, undamaged
 from chainrule.cli.sources import Asked
 from chainrule.cli.trial import Trial, recipe_for
 from chainrule.inspect import diagnose as look
@@ -68,7 +68,8 @@ def diagnose(
         if given or asked != Asked(name):
             raise Stop(f"{name} is a run, which has settings of its own: leave out the options")
         settings = read_settings(Path(name))
-        trial = Trial.prepare(settings.of(Asked), settings.of(Recipe), compiled=False)
+        with undamaged(Path(name)):
+            trial = Trial.prepare(settings.of(Asked), settings.of(Recipe), compiled=False)
     else:
         trial = Trial.prepare(asked, recipe_for(asked, given), compiled=False)
     trial.introduce()

@@ -32,6 +32,8 @@ class OneLineErrors(TyperGroup):
             _exit(str(stop), stop.status)
         except typer.Abort:
             _exit("interrupted", INTERRUPTED)
+        except MemoryError as error:
+            _exit(f"there is not enough memory: {error}", FAILED)
         except OSError as error:
             _exit(f"{error.filename}: {error.strerror}" if error.filename else str(error), WRONG_INPUT)
         except Exception as error:

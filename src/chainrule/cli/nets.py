@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from itertools import pairwise
 
@@ -55,6 +55,11 @@ def loss_of(recipe: Recipe, task: str) -> str:
 OPTIMIZERS = (*optim.OPTIMIZERS, "lbfgs")
 
 
+def hypers(name: str) -> Collection[str]:
+    """What can be told an optimiser of this name."""
+    return optim.OPTIMIZERS[name].hypers if name in optim.OPTIMIZERS else ()
+
+
 def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimizer | optim.LBFGS:
     """The optimiser for a run of so many steps. Raises ValueError for numbers out of range."""
     if recipe.optimizer == "lbfgs":
@@ -64,7 +69,7 @@ def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimize
             raise Stop("--optimizer lbfgs needs a loss that is the same when computed again: leave out --dropout")
         return optim.LBFGS(model.parameters(), l2=recipe.l2)
     kind = optim.OPTIMIZERS[recipe.optimizer]
-    options = {"momentum": recipe.momentum} if "momentum" in kind.hypers else {}
+    options = {"momentum": recipe.momentum} if "momentum" in hypers(recipe.optimizer) else {}
     schedule = SCHEDULES[recipe.schedule](steps)
     return kind(model.parameters(), recipe.lr, l2=recipe.l2, schedule=schedule, **options)
 

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from chainrule import data, softmax
+from chainrule.cli.errors import Stop
 from chainrule.cli.run_folder import SavedRun
 from chainrule.cli.sources import told_in_words
 from chainrule.data.files import written_whole
@@ -48,6 +49,8 @@ def predict(
       chainrule predict runs/flowers more.csv | sort | uniq -c
     """
     saved = SavedRun.open(run)
+    if out is not None and out.exists() and file.exists() and out.samefile(file):
+        raise Stop(f"--out {out} would overwrite the rows that are to be predicted: choose another file")
     with told_in_words():
         inputs = saved.encoder.inputs(data.read_frame(file, saved.encoder.texts))
     outputs = Forward(saved.model, compiled=False)(inputs)

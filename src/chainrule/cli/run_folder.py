@@ -139,6 +139,15 @@ def read_settings(path: Path) -> Settings:
     return Settings(settings)
 
 
+@contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Raises Stop where the settings of a run folder turn out not to be what they must be."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Stop(f"{path} is damaged, or from another version: {error}") from error
+
+
 @dataclass(frozen=True)
 class SavedRun:
     """What a run has left."""
@@ -163,7 +172,7 @@ class SavedRun:
         settings = read_settings(path)
         if not (path / WEIGHTS).exists():
             raise Stop(f"the run {path} was interrupted: chainrule train --resume {path} goes on")
-        try:
+        with undamaged(path):
             asked, recipe, sizes = settings.of(Asked), settings.of(Recipe), tuple(settings["sizes"])
             model = nets.build(sizes, recipe, asked.seed).eval()
             training.load(model, path / WEIGHTS)
@@ -171,8 +180,6 @@ class SavedRun:
             if len(encoder.features) != sizes[0]:
                 raise ValueError(f"{ENCODER} makes {len(encoder.features)} inputs, and the net takes {sizes[0]}")
             return cls(path, asked, recipe, settings["fingerprint"], model, encoder)
-        except (ValueError, KeyError, TypeError) as error:
-            raise Stop(f"{path} is damaged, or from another version: {error}") from error
 
 
 def _seconds(history: training.History) -> dict[str, float]:

@@ -148,6 +148,8 @@ def _known(asked: Asked) -> Source:
 
 def _existing(name: str) -> Path:
     path = Path(name)
+    if path.is_dir():
+        raise Stop(f"{name} is a folder, and neither a table nor a run that chainrule train has left")
     if not path.exists():
         names = [*KNOWN, *FILES]
         near = get_close_matches(name, names, n=1)

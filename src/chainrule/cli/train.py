@@ -14,7 +14,7 @@ from chainrule.cli import options
 from chainrule.cli.errors import INTERRUPTED, Stop
 from chainrule.cli.progress import shown
 from chainrule.cli.recipes import Recipe
-from chainrule.cli.run_folder import RunFolder, read_settings
+from chainrule.cli.run_folder import RunFolder, read_settings, undamaged
 from chainrule.cli.scoring import SHOWN, in_words, metrics_of
 from chainrule.cli.sources import Asked
 from chainrule.cli.trial import Trial, recipe_for
@@ -113,14 +113,15 @@ def train(
 def _resume(path: Path, epochs: int | None) -> None:
     folder = RunFolder(path)
     settings = read_settings(path)
-    done = settings.get("result", {}).get("epoch", 0)
-    if done and (epochs or 0) <= done:
-        raise Stop(f"{path} is done, after {done} epochs: train it further with more --epochs")
-    asked, recipe = settings.of(Asked), settings.of(Recipe)
-    if 0 < done < recipe.epochs:
-        raise Stop(f"{path} ended by itself after {done} of {recipe.epochs} epochs: there is nothing to go on with")
-    trial = Trial.prepare(asked, replace(recipe, epochs=epochs or recipe.epochs), settings["compiled"])
-    if trial.source.fingerprint != settings["fingerprint"]:
+    with undamaged(path):
+        done = settings.get("result", {}).get("epoch", 0)
+        if done and (epochs or 0) <= done:
+            raise Stop(f"{path} is done, after {done} epochs: train it further with more --epochs")
+        asked, recipe, fingerprint = settings.of(Asked), settings.of(Recipe), settings["fingerprint"]
+        if 0 < done < recipe.epochs:
+            raise Stop(f"{path} ended by itself after {done} of {recipe.epochs} epochs: there is nothing to go on with")
+        trial = Trial.prepare(asked, replace(recipe, epochs=epochs or recipe.epochs), settings["compiled"])
+    if trial.source.fingerprint != fingerprint:
         raise Stop(f"{asked.data} is not what it was when the run began: its data are other ones")
     typer.echo(f"going on with {path}")
     _train(trial, folder, resume=True)

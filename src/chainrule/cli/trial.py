@@ -201,7 +201,12 @@ def recipe_for(asked: Asked, given: dict[str, Any]) -> Recipe:
         usual = replace(usual, lr=None)  # each has a step size of its own
     if given.get("optimizer") == "lbfgs":
         usual = replace(usual, dropout=0.0)
-    return replace(usual, **given)
+    recipe = replace(usual, **given)
+    if "momentum" in given and "momentum" not in nets.hypers(recipe.optimizer):
+        raise Stop(f"--optimizer {recipe.optimizer} has no --momentum: leave it out, or take --optimizer sgd")
+    if "batch" in given and recipe.optimizer == "lbfgs":
+        raise Stop("--optimizer lbfgs takes all data at once: leave out --batch")
+    return recipe
 
 
 def usual_recipe(asked: Asked) -> Recipe:
