@@ -277,7 +277,10 @@ class Optimizer:
                     if made[k] is not state._value:
                         write(state, made[k])
         if latest == since:
-            raise GraphError("there is no new gradient since the last step: call backward() on the loss first")
+            raise GraphError(
+                "there is no new gradient since the last step: call backward() on the loss first, and see that the "
+                "optimiser was made for the parameters of the net that computed it"
+            )
         count(self.steps)
         self._last_write = latest
 
