@@ -165,6 +165,13 @@ def test_what_the_target_is_may_be_said():
             "a column without a name, often the number of the row: drop ''",
         ),
         ({"x": [1.0, float("inf")], "y": [0.5, 1]}, {"target": "y"}, "column 'x' is infinite in row 2"),
+        ({"x": [1.0, -1e300], "y": [0.5, 1]}, {"target": "y"}, "'x' is -1e+300, too large for float32, in row 2"),
+        ({"x": [1, 2], "y": [0.5, 0.5]}, {"target": "y"}, "column 'y' is always 0.5: there is nothing to learn"),
+        (
+            {"x": [1, 2], "y": [0.5, 1]},
+            {"target": "y", "drop": ["y"]},
+            "'y' is to be predicted, and cannot be left out",
+        ),
         ({"x": [None, None], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
         ({"x": [np.nan, np.nan], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
         ({"x": [" ", ""], "y": [0.5, 1]}, {"target": "y"}, "column 'x' holds nothing: drop 'x'"),
@@ -229,6 +236,16 @@ def test_csv_files(tmp_path, separator):
     assert frame["score"].to_list() == [1.5, 2.0, None]
 
 
+def test_decimal_commas_where_semicolons_separate(tmp_path):
+    (tmp_path / "a.csv").write_text("x;y;name\n1,5;2;a,b\n-0,25;3;c\n")
+    frame = data.read_frame(tmp_path / "a.csv")
+    assert frame["x"].to_list() == [1.5, -0.25]
+    assert kinds(frame) == {"x": "Float64", "y": "Int64", "name": "String"}
+    assert frame["name"].to_list() == ["a,b", "c"]
+    (tmp_path / "b.csv").write_text('x,y\n"1,5",2\n')
+    assert data.read_frame(tmp_path / "b.csv")["x"].to_list() == ["1,5"]
+
+
 @pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n\r\n", "\n  \n\n", "\n,\n"])
 def test_what_spreadsheets_leave_at_the_end_is_nothing(tmp_path, end):
     (tmp_path / "a.csv").write_bytes(f"x,y,\n1,2,\n,,\n3,4,{end}".encode())
@@ -276,6 +293,7 @@ def test_a_target_means_the_same_in_every_file(tmp_path, values):
         (b"", "cannot be read as a table: "),
         (b"a,b\n1,2,3\n", "cannot be read as a table: "),
         (b"a,b\n\xff\xfe,1\n", "cannot be read as a table: "),
+        ("a,b\n1,2\n".encode("utf-16"), "it is written in UTF-16; save it in UTF-8"),
         (b"a,a \n1,2\n", "cannot be read as a table: "),
         (b"a,b\n", "the table has no rows"),
     ],

@@ -95,14 +95,16 @@ class Category:
 def as_numbers(name: str, cells: Sequence[Any]) -> NDArray[np.float64]:
     """Cells (n,) as float64, NaN for what is missing.
 
-    Raises ValueError, with its row (from 1), for a cell that is no number or is infinite.
+    Raises ValueError, with its row (from 1), for a cell that is no number, or is infinite or too large for float32.
     """
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "fiub":
         values = cells.astype(np.float64)
     else:
         values = np.array([_number(name, row, cell) for row, cell in enumerate(as_texts(cells), start=1)], np.float64)
-    if np.isinf(values).any():
-        raise ValueError(f"column {name!r} is infinite in row {int(np.flatnonzero(np.isinf(values))[0]) + 1}")
+    beyond = np.flatnonzero(np.abs(values) > np.finfo(np.float32).max)
+    if len(beyond):
+        what = "infinite" if np.isinf(values[beyond[0]]) else f"{values[beyond[0]]:.3g}, too large for float32,"
+        raise ValueError(f"column {name!r} is {what} in row {beyond[0] + 1}")
     return values
 
 

@@ -6,6 +6,7 @@ a table is met.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,8 @@ def read_frame(path: str | Path, texts: Collection[str] = ()) -> Any:
     r"""A CSV or parquet file as a polars data frame.
 
     In CSV, commas, semicolons, tabs or ``|`` separate, whichever the first line has most of; the first line names the
-    columns; nothing, ``?``, ``NA``, ``NaN`` and ``null`` are missing cells. Empty lines at the end are no rows, and a
+    columns; nothing, ``?``, ``NA``, ``NaN`` and ``null`` are missing cells. Where semicolons separate, numbers may have
+    decimal commas. The text is UTF-8. Empty lines at the end are no rows, and a
     column that has neither a name nor anything in it is none. A file may be gzipped; then commas separate.
 
     Args:
@@ -41,15 +43,19 @@ def read_frame(path: str | Path, texts: Collection[str] = ()) -> Any:
     path = Path(path)
     with path.open("rb") as file:  # so that a file that is not there is the same error in all formats
         head = file.read(1 << 16)
+    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise ValueError(f"{path} cannot be read as a table: it is written in UTF-16; save it in UTF-8")
+    separator = _separator(head)
     try:
         if ".parquet" in path.suffixes:
             return polars.read_parquet(path)
-        table = polars.read_csv(path, separator=_separator(head), infer_schema=False)
+        table = polars.read_csv(path, separator=separator, infer_schema=False)
         table = table.rename({name: name.strip() for name in table.columns})
     except polars.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} cannot be read as a table: {reason}") from error
-    return _trimmed(table.with_columns(_typed(table[name], name in texts) for name in table.columns))
+    commas = separator == ";"
+    return _trimmed(table.with_columns(_typed(table[name], name in texts, commas) for name in table.columns))
 
 
 def _trimmed(table: Any) -> Any:
@@ -60,15 +66,16 @@ def _trimmed(table: Any) -> Any:
     return rows.select(name for name in rows.columns if name or rows[name].null_count() < len(rows))
 
 
-def _typed(series: Any, keep: bool) -> Any:
+def _typed(series: Any, keep: bool, decimal_commas: bool) -> Any:
     """A column of texts as whole numbers, numbers or booleans, if all of its cells are."""
     polars = library("polars")
     stripped = series.str.strip_chars()
     stripped = stripped.set(stripped.is_in(NOT_AVAILABLE), None)
     if keep or stripped.null_count() == len(stripped):
         return stripped
+    digits = stripped.str.replace(",", ".", literal=True) if decimal_commas else stripped
     for dtype in (polars.Int64, polars.Float64):
-        numbers = stripped.cast(dtype, strict=False)
+        numbers = digits.cast(dtype, strict=False)
         if numbers.null_count() == stripped.null_count():
             return numbers
     lower = stripped.str.to_lowercase()

@@ -85,6 +85,8 @@ class TableEncoder:
         table = as_frame(frame)
         for name in drop:
             check_column(table, name)
+            if name == target:
+                raise ValueError(f"column {name!r} is to be predicted, and cannot be left out")
         goal = None if target is None else Target.fit(table, target, task)
         names = [name for name in table.columns if name not in drop and name != target]
         problems = {name: problem for name in names if (problem := _problem(table, name, most_categories))}

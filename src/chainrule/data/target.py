@@ -44,7 +44,10 @@ class Target:
             raise ValueError(f"task is 'classes' or 'numbers', not {task!r}")
         cells = _known_cells(frame, name)
         if task == "numbers" or (task is None and _is_quantity(cells)):
-            return cls.of_numbers(name, as_numbers(name, cells))
+            values = as_numbers(name, cells)
+            if (values == values[0]).all():
+                raise ValueError(f"column {name!r} is always {values[0]:g}: there is nothing to learn")
+            return cls.of_numbers(name, values)
         texts = [str(text) for text in different_texts(cells)[0]]
         classes = tuple(texts if isinstance(cells, np.ndarray) else sorted(texts))  # numbers come in their order
         if len(classes) < 2:
