@@ -372,3 +372,18 @@ def test_lbfgs_on_what_is_not_finite(compiled):
     ):
         training.fit(net, "mse", cr.optim.LBFGS(net.parameters()), (x, x[:, :1]), epochs=3, compiled=compiled)
     assert np.isfinite(net.weight.value).all()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_pass_in_minibatches_goes_where_the_weighted_mean_does(compiled):
+    """A light example counts as little among its like as it does beside heavy ones."""
+    rng = np.random.default_rng(0)
+    x, y, weights = rng.standard_normal((40, 2)), rng.standard_normal((40, 1)), np.exp(3 * rng.standard_normal(40))
+    moved = []
+    for batch, lr in ((4, 1e-7), (40, 1e-6)):  # ten small steps, or a large one
+        net = cr.nn.Linear(2, 1, dtype=float, rng=0)
+        before = net.weight.value.copy()
+        optimizer = cr.optim.SGD(net.parameters(), lr=lr)
+        history = training.fit(net, "mse", optimizer, (x, y, weights), epochs=1, batch=batch, compiled=compiled)
+        moved.append((*(net.weight.value - before).ravel(), history.last["loss"]))
+    np.testing.assert_allclose(*moved, rtol=1e-4)

@@ -20,7 +20,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from chainrule.estimators.monitoring import Epochs, Patience, Report
 from chainrule.estimators.network import activations, build, needs_all_data, optimiser
-from chainrule.estimators.objective import Weighted
 from chainrule.estimators.parameters import check, hidden_sizes
 from chainrule.estimators.rows import Rows, blocks, dense
 from chainrule.nn import LOSSES, Elastic, Sequential
@@ -240,8 +239,8 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         So with the optimiser and its momentum.
         """
         solver = self.solver, self.lr, dict(self.solver_options or {})
-        weighted, compiled = data.weights is not None, self._compiles(len(data.rows), batch)
-        told = solver, self.loss, weighted, self.l1, self.l2, compiled
+        compiled = self._compiles(len(data.rows), batch)
+        told = solver, self.loss, self.l1, self.l2, compiled
         if self._solver != solver:
             self.optimizer_ = optimiser(self.solver, self.model_, self.lr, self.solver_options or {})
             self._solver = solver
@@ -250,9 +249,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         name = self._loss_name()
         loss: Any = self.loss if name is None else LOSSES[name]
         penalty = Elastic(self.l1, self.l2) if self.l1 or self.l2 else None
-        trainer = Trainer(
-            self.model_, Weighted(loss) if weighted else loss, self.optimizer_, penalty=penalty, compiled=compiled
-        )
+        trainer = Trainer(self.model_, loss, self.optimizer_, penalty=penalty, compiled=compiled)
         self._trainer = told, trainer
         return trainer
 
@@ -297,7 +294,7 @@ class NeuralEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc
         targets = self._scaled(data.targets)
         if data.weights is None:
             return data.rows, targets
-        return data.rows, targets, (data.weights / data.weights.mean()).astype(self._dtype)
+        return data.rows, targets, data.weights.astype(self._dtype)
 
     # ---- looking inside
 

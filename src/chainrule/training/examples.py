@@ -13,7 +13,7 @@ from chainrule.program.minibatches import laid_out
 
 
 class Examples(NamedTuple):
-    """Inputs (n, ...), targets (n, ...) and, if they do not all count alike, sample weights (n,)."""
+    """Inputs (n, ...), targets (n, ...) and, if they do not all count alike, sample weights (n,), 1 on average."""
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
@@ -83,4 +83,6 @@ def _checked_weights(values: Any, count: int) -> NDArray[Any]:
         raise ValueError(f"there is one weight for each of {count} examples, not {weights.shape}")
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError("weights are finite and at least 0, and one of them is above")
-    return weights if weights.dtype.kind == "f" else weights.astype(np.float64)
+    weights = weights if weights.dtype.kind == "f" else weights.astype(np.float64)
+    scaled: NDArray[Any] = weights / weights.mean(dtype=np.float64).astype(weights.dtype)
+    return scaled

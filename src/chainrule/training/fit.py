@@ -124,7 +124,8 @@ def fit(
         optimizer: updates the model's parameters. For one that works on all data at once, ``optim.LBFGS``, an epoch is
             an iteration, the record's ``loss`` the value after it (penalties included), and the run may converge early.
         data: ``(x, y)``, ``(x, y, weights)`` or a ``Dataset``: inputs (n, ...) and targets (n, ...), as the loss takes
-            them, and weights (n,) of the examples. Memory-mapped arrays are read as they are needed.
+            them, and weights (n,) of the examples, of which only the ratios matter. Memory-mapped arrays are read as
+            they are needed.
         epochs: how many times each example is seen.
         batch: examples in a step; the last step of an epoch has what is left. None takes all.
         validation: data that are not learned from. Each epoch's record has their loss as ``val_loss`` and metrics as

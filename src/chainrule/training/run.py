@@ -89,8 +89,7 @@ class Run:
         self._position = Position(len(history) + 1, int(self.optimizer.steps))
         self._steps, self._forward, self._examples = steps, forward, examples
         self._validation, self._metrics = validation, metrics
-        self._starts = np.arange(0, examples.size, self.batch)
-        self._rows = np.diff(self._starts, append=examples.size).astype(np.float64)
+        self._rows = np.diff(np.arange(0, examples.size, self.batch), append=examples.size)  # of each minibatch
 
     @property
     def epochs(self) -> int:
@@ -155,7 +154,7 @@ class Run:
             order = self._order()
             for losses in self._advances(order):
                 self._hear(losses)
-            self._complete(order)
+            self._complete()
 
     def _minimise(self) -> None:
         """Iterations of an optimiser that looks at all data at once; each is an epoch of one step."""
@@ -166,7 +165,7 @@ class Run:
             self.epoch = len(self.history) + 1
             self._position = self.position.further((np.array([loss]),), perf_counter() - begin)
             self._hear(self.position.results[-1][0])
-            self._complete(None)
+            self._complete()
             begin = perf_counter()
             return self.stopped
 
@@ -184,8 +183,8 @@ class Run:
         for callback in self.callbacks:
             callback.on_steps(self, losses)
 
-    def _complete(self, order: NDArray[np.int64] | None) -> None:
-        record = self._record(order)
+    def _complete(self) -> None:
+        record = self._record()
         self.settled = False
         self.history.append(record)
         for callback in self.callbacks:
@@ -226,22 +225,14 @@ class Run:
         before.put_back()
         raise self._culprit(len(results[0]), order)
 
-    def _record(self, order: NDArray[np.int64] | None) -> Record:
+    def _record(self) -> Record:
         record: Record = {"epoch": self.epoch}
-        shares = self._shares(order)
         for name, column in zip(COLUMNS, self.position.columns(), strict=False):
-            record[name] = float(np.average(column, weights=shares))
+            record[name] = float(np.average(column, weights=self._rows))
         for prefix, examples in self._validation.items():
             outputs = self._forward(examples.inputs)
             record |= scores(outputs, examples, self._steps.loss, self._metrics, f"{prefix}_")
         return record | {"seconds": self.position.seconds}
-
-    def _shares(self, order: NDArray[np.int64] | None) -> NDArray[np.float64]:
-        """What each minibatch counts in an epoch's mean: its rows, or the sum of their weights."""
-        weights = self._examples.weights
-        if weights is None:
-            return self._rows
-        return np.add.reduceat(weights if order is None else weights[order], self._starts, dtype=np.float64)
 
     # ---- something that is not finite
 

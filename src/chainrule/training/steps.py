@@ -54,8 +54,12 @@ class Steps:
 
     def objective(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
         """What is to be made small on a minibatch: the loss and, if there is one, the penalty, to be added."""
-        options = {} if weights is None else {"weights": weights}
-        loss = self.loss(self.model(inputs), targets, **options)
+        outputs = self.model(inputs)
+        if weights is None:
+            loss = self.loss(outputs, targets)
+        else:  # it divides by the minibatch's weights: there a light row would count much, if it is among its like
+            loss = self.loss(outputs, targets, weights=weights)
+            loss = loss * np.mean(weights).astype(loss.dtype)
         return (loss,) if self.penalty is None else (loss, self.penalty(self.model))
 
     def step(self, *rows: Any) -> tuple[Any, ...]:
