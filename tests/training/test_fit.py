@@ -387,3 +387,22 @@ def test_a_pass_in_minibatches_goes_where_the_weighted_mean_does(compiled):
         history = training.fit(net, "mse", optimizer, (x, y, weights), epochs=1, batch=batch, compiled=compiled)
         moved.append((*(net.weight.value - before).ravel(), history.last["loss"]))
     np.testing.assert_allclose(*moved, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "bad", "told"),
+    [
+        ("binary_cross_entropy", np.zeros((480, 1)), -1.0, "targets from 0 to 1, and here is -1"),
+        ("poisson", np.ones((480, 1)), -3.0, "counts, not negative, and here is -3"),
+        ("kl_divergence", np.full((480, 1), 1.0), 0.9, "and here is 0.9"),
+        ("hinge", np.zeros(480, int), -1, "that of example 200 is -1"),
+        ("cross_entropy", np.zeros(480, int), -1, "that of example 200 is -1"),
+    ],
+)
+def test_targets_that_make_no_sense_are_found_wherever_they_are(loss, targets, bad, told):
+    targets[200] = bad
+    net = cr.nn.Linear(2, 1, rng=0)
+    optimizer = cr.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=told):
+        cr.training.fit(net, loss, optimizer, (np.ones((480, 2)), targets), epochs=1, batch=8)
+    assert optimizer.steps == 0

@@ -65,6 +65,7 @@ class Trainer:
     ) -> History:
         """Train for some epochs, and return how it went."""
         examples = Examples.of(data)
+        self.steps.look_at(examples)
         seed, epochs = _whole("seed", seed), _whole("epochs", epochs)
         if epochs < 0:
             raise ValueError(f"training takes a number of epochs, not {epochs}")

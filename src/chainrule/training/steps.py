@@ -16,7 +16,7 @@ from chainrule.graph.errors import NonFiniteError
 from chainrule.graph.mode import Changes, nonfinite
 from chainrule.graph.scope import scopes
 from chainrule.graph.state import State
-from chainrule.nn import Module
+from chainrule.nn import LOSSES, Module, cross_entropy, hinge
 from chainrule.program.minibatches import A_WHILE, Minibatches
 from chainrule.training.evaluation import Loss, loss_named
 from chainrule.training.examples import Examples
@@ -24,6 +24,8 @@ from chainrule.training.examples import Examples
 Results = tuple[NDArray[Any], ...]
 """Of several steps: their losses and, if there is one, their penalties."""
 
+ROWS = 100_000
+"""Of how many examples targets are looked at at a time: memory maps stay where they are."""
 PROGRAMS = 32
 """How many lengths of a last minibatch a Trainer that fits one set after the other may meet."""
 
@@ -51,6 +53,21 @@ class Steps:
         self._native_gradients = Compiled(self._gradients, keep_grads=True)
         self._snapshot: Snapshot | None = None
         self._snapshot_of: tuple[int, int, int] | None = None
+
+    def look_at(self, examples: Examples) -> None:
+        """Show all targets to a loss of the house: compiled, it looks at them only in the calls that are recorded.
+
+        Raises ValueError for targets that it refuses.
+        """
+        targets = examples.targets
+        if self.loss in (cross_entropy, hinge):
+            if targets.dtype.kind == "i" and (targets < 0).any():
+                first = np.flatnonzero(targets < 0)[0]
+                raise ValueError(f"labels are class numbers from 0, and that of example {first} is {targets[first]}")
+        elif self.loss in LOSSES.values():
+            for start in range(0, len(targets), ROWS):
+                part = targets[start : start + ROWS]
+                self.loss(np.zeros(part.shape), part)
 
     def objective(self, inputs: Any, targets: Any, weights: Any = None) -> tuple[Any, ...]:
         """What is to be made small on a minibatch: the loss and, if there is one, the penalty, to be added."""
