@@ -9,7 +9,7 @@ import polars
 import pytest
 from typer.testing import CliRunner
 
-from chainrule import data
+from chainrule import data, nn
 from chainrule.cli import app, nets
 from chainrule.cli.recipes import Recipe
 from chainrule.cli.run_folder import SavedRun
@@ -319,3 +319,11 @@ def test_a_net_that_memory_does_not_hold_is_told_of(run, monkeypatch):
         1,
         "chainrule: there is not enough memory: Unable to allocate 74.5 GiB\n",
     )
+
+
+def test_each_layer_drops_neurons_of_its_own():
+    first, second = (
+        layer for layer in nets.build((8, 64, 64, 2), Recipe(dropout=0.5), 3) if isinstance(layer, nn.Dropout)
+    )
+    ones = np.ones((1, 64))
+    assert (first(ones) != second(ones)).any()

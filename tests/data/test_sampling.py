@@ -133,3 +133,10 @@ def test_the_librarys_own_generators_shuffle():
     assert order(rng) != order(rng)
     parts = [data.split(x, x % 2, seed=cr.random.Generator(k))[1][0].tolist() for k in (1, 1, 2)]
     assert parts[0] == parts[1] != parts[2]
+
+
+def test_lists_are_split_as_arrays():
+    (x, y), (x_test, y_test) = data.split([[k] for k in range(10)], [0, 1] * 5)
+    assert (x.shape, y.shape, x_test.shape) == ((8, 1), (8,), (2, 1))
+    assert sorted(y_test.tolist()) == [0, 1]
+    assert (y == x[:, 0] % 2).all()

@@ -114,7 +114,8 @@ def test_json_of_anything_else_is_refused(change):
         ([10, 9, 10], ("9", "10"), [1, 0, 1]),
         ([2.0, 1.0, 1.0], ("1", "2"), [1, 0, 0]),
         ([0.5, 1.0, 1.0], (), [0.5, 1.0, 1.0]),
-        (list(range(30)), (), list(range(30))),
+        (list(range(20)), tuple(map(str, range(20))), list(range(20))),
+        (list(range(21)), (), list(range(21))),
     ],
 )
 @pytest.mark.parametrize("kind", FRAMES)
@@ -343,3 +344,8 @@ def test_larger_tables_that_some_have(load):
     assert table.inputs.shape == shape
     assert len(table.classes) == classes
     assert "torch" not in sys.modules
+
+
+def test_columns_without_texts_for_names_are_refused():
+    with pytest.raises(ValueError, match="columns are named by texts, not 0"):
+        data.read_table(pandas.DataFrame(np.eye(3)), "y")

@@ -82,6 +82,11 @@ def test_it_goes_on_where_it_was():
         again.load_state_dict({"best": 1.0})
 
 
+def test_what_has_no_step_size_is_refused():
+    with pytest.raises(TypeError, match=r"an optimiser that has one, not of LBFGS\("):
+        ReduceOnPlateau(cr.optim.LBFGS([cr.Parameter(0.0)]))
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -166,3 +166,33 @@ def test_a_missing_tensorboard_is_named_with_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'chainrule\[tensorboard\]'"):
         training.TensorBoard(tmp_path)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_ends_a_run_leaves_the_last_weights_and_not_the_best(error):
+    """The loss rises from the first epoch on, so that the best weights are those after it."""
+
+    class Fail(training.Callback):
+        def on_epoch(self, run, record):
+            self.weights = run.model.state_dict()
+            if run.epoch == 3:
+                raise error
+
+    fail, stopping = Fail(), training.EarlyStopping(monitor="loss", larger=False, min_delta=1e3)
+    model = cr.nn.Linear(3, 2, rng=0)
+    optimizer = cr.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(error):
+        training.fit(model, "cross_entropy", optimizer, (X, Y), epochs=5, callbacks=[stopping, fail], compiled=False)
+    assert stopping.best_epoch == 1
+    assert all((value == fail.weights[name]).all() for name, value in model.state_dict().items())
+
+
+def test_a_plateau_goes_with_the_optimiser():
+    """What it has seen counts as long as the optimiser is the same, and not for another one."""
+    plateau = training.ReduceOnPlateau("loss", factor=0.5, patience=2, threshold=0.9)
+    model = cr.nn.Linear(3, 2, rng=0)
+    first, second = (cr.optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
+    for optimizer, epochs, lr in ((first, 2, 0.1), (first, 2, 0.05), (second, 2, 0.1), (second, 2, 0.05)):
+        training.fit(model, "cross_entropy", optimizer, (X, Y), epochs=epochs, callbacks=[plateau], compiled=False)
+        assert optimizer.lr == lr
+    assert first.lr == 0.05

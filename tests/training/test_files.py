@@ -1,6 +1,7 @@
 """What a run leaves behind: weights, history, picture; each file whole or not at all."""
 
 import csv
+import os
 import struct
 import sys
 
@@ -151,3 +152,11 @@ def test_a_missing_matplotlib_is_named_with_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'chainrule\[plot\]'"):
         training.draw_history(history(0.5), tmp_path / "loss.png")
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append((os.fstat(file).st_size, (tmp_path / "a").exists())))
+    with written_whole(tmp_path / "a") as partial:
+        partial.write_bytes(b"123")
+    assert flushed == [(3, False)]

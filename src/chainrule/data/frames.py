@@ -98,6 +98,8 @@ def as_frame(frame: Any) -> Any:
     table = table.collect() if isinstance(table, narwhals.LazyFrame) else table
     if not len(table):
         raise ValueError("the table has no rows")
+    if strange := [name for name in table.columns if not isinstance(name, str)]:
+        raise ValueError(f"columns are named by texts, not {strange[0]!r}: frame.columns = map(str, frame.columns)")
     return table
 
 

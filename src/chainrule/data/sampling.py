@@ -50,6 +50,7 @@ def split(
     >>> len(y), len(y_test)
     (1438, 359)
     """
+    x, y = (np.asarray(part) if isinstance(part, list | tuple) else part for part in (x, y))
     _check_lengths(x, y)
     return tuple((x[rows], y[rows]) for rows in held_out_parts(y, held_out, validation, seed, stratify))
 

@@ -1,8 +1,8 @@
-"""What an optimiser is given: parameters, alone or in groups, and saved states."""
+"""What an optimiser is given: parameters, alone or in groups, a schedule, and saved states."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -63,3 +63,10 @@ def check_fits(given: Mapping[str, NDArray[Any]], wanted: Mapping[str, State]) -
     for name, state in wanted.items():
         if (given[name].shape, given[name].dtype) != (state.shape, state.dtype):
             raise ValueError(f"{name} is {describe(state._value)} here; cannot load {describe(given[name])}")
+
+
+def checked_schedule(schedule: Any) -> Callable[[Any], Any] | None:
+    """A function from the number of updates done to a factor on the step size, or None; TypeError for anything else."""
+    if schedule is not None and not callable(schedule):
+        raise TypeError(f"a schedule is a function from the number of updates to a factor, not {schedule!r}")
+    return schedule  # type: ignore[no-any-return]

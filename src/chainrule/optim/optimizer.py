@@ -18,7 +18,7 @@ from chainrule.graph.errors import GraphError
 from chainrule.graph.mode import MODE, switched
 from chainrule.graph.number import Number
 from chainrule.graph.state import Parameter, State
-from chainrule.optim.given import as_groups, check_fits, how_many
+from chainrule.optim.given import as_groups, check_fits, checked_schedule, how_many
 from chainrule.optim.hyper import SHARED, Flag, Hyper, Slot, documentation_of, signature_of
 
 Scale = Callable[[Any], Any]
@@ -115,7 +115,7 @@ class Optimizer:
         shared = {name: h.state(options.get(name, h.default)) for name, h in self.hypers.items()}
         for name, state in shared.items():
             vars(self)[f"_{name}"] = state  # so that a printed program calls it by its name
-        self._schedule = schedule
+        self._schedule = checked_schedule(schedule)
         self.steps = State(0, name="steps")
         self._own = [{name: self.hypers[name].state(value) for name, value in own.items()} for _, own in groups]
         self._options = [*({**shared, **own} for own in self._own), shared]  # a row for each group, and one for all
@@ -164,7 +164,7 @@ class Optimizer:
     @schedule.setter
     def schedule(self, schedule: Scale | None) -> None:
         self._refuse_while_recorded("schedule")
-        self._schedule = schedule
+        self._schedule = checked_schedule(schedule)
         self._edition += 1
         self._restructure()
 

@@ -45,6 +45,8 @@ class ReduceOnPlateau:
         floor: float = 0.0,
         mode: Literal["min", "max"] = "min",
     ) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"a plateau reduces the step size of an optimiser that has one, not of {optimizer!r}")
         if not 0 < factor < 1:
             raise ValueError(f"factor must be in (0, 1), not {factor}")
         if not all(0 <= x < math.inf for x in (patience, threshold, cooldown, floor)):

@@ -56,6 +56,10 @@ class Step(Schedule):
     factor: float = 0.1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.at, Sequence):
+            raise TypeError(
+                f"at= are several numbers of updates, not {self.at!r}; a factor is given as factor={self.at!r}"
+            )
         object.__setattr__(self, "at", tuple(self.at))
         if (self.every is None) == (not self.at):
             raise ValueError("Step takes either every=, a number of updates, or at=, several such numbers")
