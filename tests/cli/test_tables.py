@@ -327,3 +327,12 @@ def test_each_layer_drops_neurons_of_its_own():
     )
     ones = np.ones((1, 64))
     assert (first(ones) != second(ones)).any()
+
+
+def test_an_interrupt_of_any_command_is_told_in_one_line(run, monkeypatch):
+    def build(*_, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nets, "build", build)
+    result = run("summary", "3-4-2")
+    assert (result.exit_code, result.stderr) == (130, "chainrule: interrupted\n")

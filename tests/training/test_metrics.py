@@ -129,3 +129,7 @@ def test_evaluate_takes_many_rows_in_blocks(compiled):
 def test_a_loss_is_found_by_name():
     with pytest.raises(ValueError, match="no loss 'crossentropy'; there are cross_entropy, "):
         training.evaluate(cr.nn.Linear(1, 1), (np.ones((1, 1)), np.ones((1, 1))), "crossentropy")
+
+
+def test_log_loss_of_scores_whose_exponentials_overflow():
+    assert training.METRICS["log_loss"](np.array([[1000.0, 0.0], [-2000.0, 0.0]]), np.array([1, 0])) == 1500

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from itertools import pairwise
 
@@ -55,9 +55,9 @@ def loss_of(recipe: Recipe, task: str) -> str:
 OPTIMIZERS = (*optim.OPTIMIZERS, "lbfgs")
 
 
-def hypers(name: str) -> Collection[str]:
-    """What can be told an optimiser of this name."""
-    return optim.OPTIMIZERS[name].hypers if name in optim.OPTIMIZERS else ()
+def has_momentum(name: str) -> bool:
+    """Whether the optimiser of this name keeps a part of its last step."""
+    return name in optim.OPTIMIZERS and "momentum" in optim.OPTIMIZERS[name].hypers
 
 
 def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimizer | optim.LBFGS:
@@ -69,7 +69,7 @@ def optimizer_of(recipe: Recipe, model: nn.Module, steps: int) -> optim.Optimize
             raise Stop("--optimizer lbfgs needs a loss that is the same when computed again: leave out --dropout")
         return optim.LBFGS(model.parameters(), l2=recipe.l2)
     kind = optim.OPTIMIZERS[recipe.optimizer]
-    options = {"momentum": recipe.momentum} if "momentum" in hypers(recipe.optimizer) else {}
+    options = {"momentum": recipe.momentum} if has_momentum(recipe.optimizer) else {}
     schedule = SCHEDULES[recipe.schedule](steps)
     return kind(model.parameters(), recipe.lr, l2=recipe.l2, schedule=schedule, **options)
 

@@ -48,7 +48,14 @@ Loss = Annotated[
 ]
 Optimizer = Annotated[str | None, _option(LEARNING, f"{', '.join(nets.OPTIMIZERS)}.", "sgd; adam for files")]
 Lr = Annotated[float | None, _option(LEARNING, "Learning rate, the size of a step.", "by data and optimizer")]
-Momentum = Annotated[float | None, _option(LEARNING, "How much of the last step is kept, 0 to 1.", "0.9")]
+Momentum = Annotated[
+    float | None,
+    _option(
+        LEARNING,
+        f"How much of the last step is kept, 0 to 1; for {', '.join(filter(nets.has_momentum, nets.OPTIMIZERS))}.",
+        "0.9",
+    ),
+]
 Schedule = Annotated[str | None, _option(LEARNING, f"Of the learning rate: {', '.join(nets.SCHEDULES)}.", "constant")]
 L1 = Annotated[float | None, _option(LEARNING, "Strength of L1 regularisation.", "0")]
 L2 = Annotated[float | None, _option(LEARNING, "Strength of L2 regularisation.", "by the data")]

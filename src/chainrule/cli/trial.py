@@ -202,7 +202,7 @@ def recipe_for(asked: Asked, given: dict[str, Any]) -> Recipe:
     if given.get("optimizer") == "lbfgs":
         usual = replace(usual, dropout=0.0)
     recipe = replace(usual, **given)
-    if "momentum" in given and "momentum" not in nets.hypers(recipe.optimizer):
+    if "momentum" in given and not nets.has_momentum(recipe.optimizer):
         raise Stop(f"--optimizer {recipe.optimizer} has no --momentum: leave it out, or take --optimizer sgd")
     if "batch" in given and recipe.optimizer == "lbfgs":
         raise Stop("--optimizer lbfgs takes all data at once: leave out --batch")
