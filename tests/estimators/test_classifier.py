@@ -180,6 +180,7 @@ def test_activations_by_name_and_by_class(activation):
     [
         ("hidden", (10, 0), "number of neurons"),
         ("hidden", "100", "number of neurons"),
+        ("hidden", True, "number of neurons"),
         ("activation", "rectifier", "'relu'"),
         ("loss", "mse", "for classes, one of 'cross_entropy'"),
         ("solver", "newton", "'adam'"),
@@ -189,6 +190,7 @@ def test_activations_by_name_and_by_class(activation):
         ("dropout", 1.0, "below 1"),
         ("batch_size", 0, "'auto' or a whole number"),
         ("max_iter", 2.5, "whole number"),
+        ("max_iter", True, "whole number"),
         ("patience", 0, "infinity"),
         ("validation_fraction", 1.0, "below 1"),
         ("early_stopping", "yes", "True or False"),
