@@ -56,3 +56,13 @@ def test_numpy_alone_is_enough_to_import():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
     assert printed == "set()\n"
+
+
+def test_what_takes_long_to_import_is_imported_where_it_is_used():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import chainrule; "
+        "slow = {'numpy.random', 'llvmlite', 'tempfile', 'shutil', 'difflib', 'secrets', 'urllib.request'}; "
+        "print(slow & (set(sys.modules) - before))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    assert printed == "set()\n"

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 
 @contextmanager
@@ -16,6 +15,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     A crash in between leaves what stood there before. The partial file lies in the same folder (``os.replace`` is
     atomic within one file system) and bears the same name (some writers go by its ending).
     """
+    from tempfile import TemporaryDirectory  # takes a while to import
+
     path = Path(path)
     with TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
         partial = Path(folder) / path.name

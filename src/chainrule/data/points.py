@@ -6,14 +6,14 @@ same points.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.dataset import Dataset
 
-Seed = int | np.random.Generator
+Seed: TypeAlias = "int | np.random.Generator"  # as text: numpy.random takes a while to import
 
 
 def spiral(points: int = 100, classes: int = 3, noise: float = 0.2, seed: Seed = 0) -> Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from chainrule import random
 Examples = tuple[NDArray[Any], NDArray[Any]]
 """Inputs (n, ...) and targets (n, ...)."""
 
-Drawing = np.random.Generator | random.Generator
-Seed = int | Drawing
+Drawing: TypeAlias = "np.random.Generator | random.Generator"  # as text: numpy.random takes a while to import
+Seed: TypeAlias = "int | Drawing"
 """An integer, or a generator to go on drawing from."""
 
 

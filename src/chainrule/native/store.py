@@ -8,7 +8,6 @@ counts as missing and is made anew. Entries appear by rename, complete or not at
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import sys
 import time
@@ -164,7 +163,7 @@ def _read(name: str, folder: int) -> bytes:
 
 
 def _write(name: str, content: bytes, folder: int) -> None:
-    draft = f".{name}.{secrets.token_hex(8)}"
+    draft = f".{name}.{os.urandom(8).hex()}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from chainrule.random.generator import Generator
 
-Initialiser = Callable[[tuple[int, int], np.random.Generator, Any], NDArray[Any]]
+# As text: numpy.random takes a while to import.
+Initialiser: TypeAlias = "Callable[[tuple[int, int], np.random.Generator, Any], NDArray[Any]]"
 
 
 def glorot_uniform(shape: tuple[int, int], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray[Any]:

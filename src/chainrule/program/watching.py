@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from chainrule.program.naming import labels_of
 from chainrule.program.passes import optimise
@@ -43,6 +42,8 @@ def _by_gate(program: Program) -> Iterator[tuple[str, Value]]:
 def _found(label: str, by_label: dict[str, Value], name: str) -> Value:
     if label in by_label:
         return by_label[label]
+    from difflib import get_close_matches  # takes a while to import
+
     close = get_close_matches(label, by_label, n=3)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "its explain() and source() tell the names"
     raise ValueError(f"there is no value {label!r} in {name}: {hint}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,8 +111,10 @@ def newest(folder: Path) -> Saved | None:
 
 def tidy(folder: Path) -> None:
     """Remove what a killed process has left behind: partial files, and arrays without notes."""
+    from shutil import rmtree  # takes a while to import
+
     for partial in folder.glob(".partial-*"):
-        shutil.rmtree(partial)
+        rmtree(partial)
     for arrays in folder.glob("checkpoint-*.safetensors"):
         if not arrays.with_suffix(".json").exists():
             arrays.unlink()
