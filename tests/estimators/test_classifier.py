@@ -182,6 +182,8 @@ def test_activations_by_name_and_by_class(activation):
         ("hidden", "100", "number of neurons"),
         ("hidden", True, "number of neurons"),
         ("activation", "rectifier", "'relu'"),
+        ("activation", np.tanh, "what makes a layer, cr.nn.Tanh say: "),
+        ("activation", dict, "what makes a layer, cr.nn.Tanh say, and made {}"),
         ("loss", "mse", "for classes, one of 'cross_entropy'"),
         ("solver", "newton", "'adam'"),
         ("lr", 0, "above 0"),

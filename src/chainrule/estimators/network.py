@@ -42,11 +42,22 @@ def build(
     make = ACTIVATIONS[activation] if isinstance(activation, str) else activation
     layers: list[Module] = []
     for n_in, n_out in pairwise(sizes[:-1]):
-        layers += [Linear(n_in, n_out, dtype=dtype, rng=rng, init=init), make()]
+        layers += [Linear(n_in, n_out, dtype=dtype, rng=rng, init=init), _made(make)]
         if dropout:
             layers.append(Dropout(dropout, rng=noise))
     beginning = {"scale": float(sizes[-2]) ** -0.5} if init is None else {"init": init}
     return Sequential(*layers, Linear(sizes[-2], sizes[-1], dtype=dtype, rng=rng, **beginning))
+
+
+def _made(make: Callable[[], Module]) -> Module:
+    """An activation layer. ValueError for a function that makes none, NumPy's tanh say."""
+    try:
+        layer = make()
+    except TypeError as error:
+        raise ValueError(f"activation is a name or what makes a layer, cr.nn.Tanh say: {error}") from error
+    if not isinstance(layer, Module):
+        raise ValueError(f"activation is a name or what makes a layer, cr.nn.Tanh say, and made {layer!r}")
+    return layer
 
 
 def needs_all_data(solver: Any) -> bool:
