@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.calculus.trees import leaves, map_leaves
+from chainrule.graph.array import raw
 from chainrule.native.target import unavailable
 from chainrule.program import loop as scans
 from chainrule.program.interpreter import Interpreter
@@ -281,7 +282,7 @@ def grown(tree, make):
 
 
 @given(trees, trees, st.integers(1, 4), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_any_structure(carry, element, n, reverse):
     random = np.random.default_rng(0)
     first = grown(carry, lambda shape: random.standard_normal(shape))
@@ -594,7 +595,7 @@ STEPS = {
     st.booleans(),
     st.integers(0, 1000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_any_step_gives_the_same_eagerly_printed_and_native(names, dtype, n, reverse, seed):
     w = cr.Parameter(numbers(3, 3, seed=seed + 1), dtype=dtype)
 
@@ -617,7 +618,9 @@ def test_any_step_gives_the_same_eagerly_printed_and_native(names, dtype, n, rev
         return run
 
     h, xs = numbers(3, seed=seed, dtype=dtype), numbers(n, 3, seed=seed + 2, dtype=dtype)
-    expected = f(unrolled)(h, xs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = f(unrolled)(h, xs)
+    assume(all(np.isfinite(np.asarray(raw(x))).all() for x in leaves(expected)))  # some steps grow without bounds
     rtol = 1e-9 if dtype is np.float64 else 2e-3
     close(f(cr.scan)(h, xs), expected, rtol)
     for backend in BACKENDS:
