@@ -18,7 +18,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DO
 
 
 def test_every_example_says_what_it_prints() -> None:
-    assert len(EXAMPLES) == README.count("```python") == 10
+    assert len(EXAMPLES) == README.count("```python") == 11
 
 
 @pytest.mark.parametrize(("code", "printed"), EXAMPLES)
