@@ -309,7 +309,7 @@ def test_gradients_of_slices_are_padded_where_they_lie(function: Any, n: int, dt
 
 
 def test_code_goes_away_with_the_programs_that_need_it_but_for_the_latest(monkeypatch):
-    monkeypatch.setattr(executor._Latest, "MOST", 2)
+    monkeypatch.setattr(executor.Latest, "MOST", 2)
     codes = []
     for k in range(4):
         step = cr.compile(lambda x, k=k: np.sum(np.exp(x) * np.tanh(x) ** (k + 2)))

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -34,7 +32,7 @@ from chainrule.native.entry import (
     bind,
     canonical,
 )
-from chainrule.native.jit import Code, Recipe, compile_recipes
+from chainrule.native.jit import Latest, Recipe, compile_recipes
 from chainrule.native.loops import kernel_text
 from chainrule.native.nest import Nest, late_steps
 from chainrule.native.plan import plan
@@ -439,27 +437,8 @@ class _Memory:
         }  # fmt: skip
 
 
-class _Latest:
-    """The code of the loop nests that were needed last, by target and structure: the next Program may need it, too."""
-
-    MOST = 256
-
-    def __init__(self) -> None:
-        self._codes: OrderedDict[Any, Code] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: Any) -> Code | None:
-        return self._codes.get(key)
-
-    def put(self, key: Any, code: Code) -> None:
-        with self._lock:
-            self._codes[key] = code
-            self._codes.move_to_end(key)
-            while len(self._codes) > self.MOST:
-                self._codes.popitem(last=False)
-
-
-_nests = _Latest()
+_nests = Latest()
+"""Loop nests by target and structure."""
 
 
 def _write(address: int, word: int) -> None:

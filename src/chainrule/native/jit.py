@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -41,6 +42,25 @@ class Code:
     def __init__(self, addresses: dict[str, int], library: Any) -> None:
         self.addresses = addresses
         self._library = library
+
+
+class Latest:
+    """The code that was needed last, by what tells it apart: the next Program may need it, too."""
+
+    MOST = 256
+
+    def __init__(self) -> None:
+        self._codes: OrderedDict[Any, Code] = OrderedDict()
+
+    def get(self, key: Any) -> Code | None:
+        return self._codes.get(key)
+
+    def put(self, key: Any, code: Code) -> None:
+        with _lock:
+            self._codes[key] = code
+            self._codes.move_to_end(key)
+            while len(self._codes) > self.MOST:
+                self._codes.popitem(last=False)
 
 
 _loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
